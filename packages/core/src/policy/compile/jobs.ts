@@ -1,0 +1,29 @@
+/** `jobs`, with the defaults of the documentation. */
+import type { JobRules } from '../policy.js';
+import { compact } from '../read.js';
+import type { Report } from '../report.js';
+import { policyShape } from '../schema/policy.js';
+
+const dayMs = 24 * 3_600_000;
+
+export function compileJobs(given: unknown, report: Report): JobRules {
+  const jobs = report.check(policyShape.jobs, given, ['jobs']);
+  const { callbacks } = jobs ?? {};
+  return {
+    depth: jobs?.depth ?? 10_000,
+    perIdentity: jobs?.perIdentity ?? 1_000,
+    bodyBytesMax: jobs?.body ?? 2 ** 20,
+    resultBytesMax: jobs?.result ?? 2 ** 20,
+    waitMs: jobs?.wait ?? dayMs,
+    keepMs: jobs?.keep ?? dayMs,
+    tries: jobs?.tries ?? 5,
+    leaseMs: jobs?.lease ?? 15_000,
+    ...compact({
+      callbacks: callbacks && {
+        hosts: callbacks.hosts,
+        secret: callbacks.secret,
+        private: callbacks.private ?? ('deny' as const),
+      },
+    }),
+  };
+}
