@@ -1,0 +1,60 @@
+/** What one policy says of who asks, made ready to be looked up. */
+import { isWithin, type Network, readIp, readNetwork } from '../kernel/ip.js';
+import { sha256Hex } from '../kernel/sha256.js';
+import type { AddressSource, DeclaredKey, HeaderSource, JwtSource, Policy } from '../policy/policy.js';
+import type { KeyPrints } from './key-prints.js';
+
+const addressUnlessSaid: AddressSource = { kind: 'address', trustProxy: 0, ipv6Prefix: 64 };
+/** Names that are made here, from an address, an undeclared key or a user. */
+const made = /^(?:address|key|jwt|user):/;
+
+export class Sources {
+  readonly policy: Policy;
+  readonly address: AddressSource;
+  readonly tokens: readonly JwtSource[];
+  /** By what keys are looked up by. */
+  readonly declared: ReadonlyMap<string, DeclaredKey>;
+  /** What was made of the addresses of peers. */
+  readonly peers = new Map<string, string>();
+  readonly #ids: ReadonlySet<string>;
+  readonly #networks = new Map<HeaderSource, readonly Network[]>();
+
+  constructor(policy: Policy, prints: KeyPrints) {
+    this.policy = policy;
+    const { identity } = policy;
+    this.address = identity.find((source) => source.kind === 'address') ?? addressUnlessSaid;
+    this.tokens = identity.filter((source) => source.kind === 'jwt');
+    const keys = identity.flatMap((source) => (source.kind === 'apiKey' ? source.keys : []));
+    this.#ids = new Set(keys.map(({ id }) => id));
+    this.declared = byIndex(keys, prints);
+    for (const source of identity) {
+      if (source.kind !== 'header' || typeof source.trustProxy === 'number') continue;
+      const networks = source.trustProxy.map(readNetwork).filter((one) => one !== undefined);
+      this.#networks.set(source, networks);
+    }
+  }
+
+  /** Whether what this peer says in the header is believed. */
+  trusts(source: HeaderSource, remoteAddress: string): boolean {
+    const networks = this.#networks.get(source);
+    if (networks === undefined) return true;
+    const groups = readIp(remoteAddress);
+    return groups !== undefined && networks.some((network) => isWithin(groups, network));
+  }
+
+  /** A name that comes from outside, in a form that is nobody else's: it must not become a declared key's, or an address's. */
+  ownName(kind: 'jwt' | 'user', name: string): string {
+    return this.#ids.has(name) || made.test(name) ? `${kind}:${name}` : name;
+  }
+
+  /** The first of these that is a tier of the policy. */
+  tierAmong(names: unknown): string | undefined {
+    const list: readonly unknown[] = Array.isArray(names) ? names : [names];
+    const { tiers } = this.policy;
+    return list.find((name) => typeof name === 'string' && Object.hasOwn(tiers, name)) as string | undefined;
+  }
+}
+
+function byIndex(keys: readonly DeclaredKey[], prints: KeyPrints): ReadonlyMap<string, DeclaredKey> {
+  return new Map(keys.map((key) => [prints.index(key.sha256 ?? sha256Hex(key.plain ?? '')), key]));
+}

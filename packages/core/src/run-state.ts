@@ -1,0 +1,85 @@
+/**
+ * What is known of one agent run. How much it may use is counted by limits `per: run`, like everything else; here is what
+ * no counter can tell: when it began, when it is over, who works for it now, and which tool results it has shown already.
+ *
+ *   begun --time is up--> over     work is aborted, everything that follows is refused
+ *     '------ended------> over
+ */
+import type { Timer } from './kernel/clock.js';
+import type { Refusal } from './model.js';
+import { RefusedError } from './refused-error.js';
+
+/** Work that can be told to stop. */
+export interface Stoppable {
+  abort(reason: unknown): void;
+}
+
+/** Conversations of one run that are told apart; of those forgotten only what is new is counted. */
+const conversationsMax = 64;
+
+export class RunState {
+  readonly id: string;
+  readonly startedAt: number;
+  readonly #work = new Set<Stoppable>();
+  readonly #resultsSeen = new Map<string, number>();
+  readonly #controller = new AbortController();
+  #over: Refusal | undefined;
+  timer: Timer | undefined;
+
+  constructor(id: string, startedAt: number) {
+    this.id = id;
+    this.startedAt = startedAt;
+  }
+
+  /** Why nothing more is done for it; undefined while it goes on. */
+  get over(): Refusal | undefined {
+    return this.#over;
+  }
+
+  /** Aborts when the run is over, with a RefusedError that says why. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  begin(work: Stoppable): void {
+    this.#work.add(work);
+  }
+
+  done(work: Stoppable): void {
+    this.#work.delete(work);
+  }
+
+  finish(refusal: Refusal): void {
+    if (this.#over !== undefined) return;
+    this.#over = refusal;
+    this.timer?.cancel();
+    const reason = new RefusedError(refusal);
+    this.#controller.abort(reason);
+    for (const work of [...this.#work]) work.abort(reason);
+    this.#work.clear();
+    this.#resultsSeen.clear();
+  }
+
+  /** Tool results of a conversation that were counted before; undefined for one that was not seen. */
+  seen(conversation: string): number | undefined {
+    return this.#resultsSeen.get(conversation);
+  }
+
+  /** Results that were counted are to be counted anew: the request that showed them was taken back. */
+  unsee(conversation: string, results: number): void {
+    const seen = this.#resultsSeen.get(conversation);
+    if (seen !== undefined) this.#resultsSeen.set(conversation, Math.max(0, seen - results));
+  }
+
+  get hasConversations(): boolean {
+    return this.#resultsSeen.size > 0;
+  }
+
+  see(conversation: string, results: number): void {
+    this.#resultsSeen.delete(conversation);
+    this.#resultsSeen.set(conversation, results);
+    if (this.#resultsSeen.size <= conversationsMax) return;
+    const [oldest] = this.#resultsSeen.keys();
+    this.#resultsSeen.delete(oldest!);
+  }
+}
