@@ -1,0 +1,52 @@
+/** A Node request in the words of the gate. */
+
+import { ClientGoneError } from '../http/client-gone.js';
+import type { Dialect } from '../http/dialect.js';
+import { meaningOf, type RequestMeaning } from '../http/meaning.js';
+import type { GateRequest } from '../http/passage.js';
+import { Departure } from '../kernel/signal.js';
+import { type BodyTime, readBody } from './body.js';
+import { whenClosed } from './departure.js';
+import type { NodeRequest, NodeResponse } from './message.js';
+
+export interface NodeGateOptions extends BodyTime {
+  /** Where method and URL are not what they mean to the handler; see `mountedMeaning`. */
+  readonly meaning?: RequestMeaning;
+}
+
+export function nodeGateRequest(req: NodeRequest, res: NodeResponse, options: NodeGateOptions): GateRequest {
+  const departure = new Departure();
+  whenClosed(req, res, (delivered) => {
+    if (!delivered) departure.abort(new ClientGoneError());
+  });
+  const { method, target } = options.meaning ?? asSent(req);
+  return {
+    method,
+    target,
+    headers: req.headers,
+    remoteAddress: req.socket.remoteAddress ?? '',
+    signal: departure,
+    readBody: (bytesMax) => readBody(req, bytesMax, options),
+  };
+}
+
+function asSent(req: NodeRequest): RequestMeaning {
+  return { method: req.method ?? 'GET', target: req.originalUrl ?? req.url ?? '/' };
+}
+
+/**
+ * What a request means to the dialects; see `meaningOf`.
+ * @param mount the part of the URL that the framework has cut off, such as Express's `req.baseUrl`
+ * @param target path and query as the framework's router sees them, where that is not what was sent
+ */
+export function mountedMeaning(
+  req: NodeRequest,
+  mount: string,
+  dialects: readonly Dialect[],
+  target?: string,
+): RequestMeaning {
+  const { 'content-length': length, 'transfer-encoding': encoding } = req.headers;
+  const hasBody = encoding !== undefined || Number(length ?? 0) > 0;
+  const sent = asSent(req);
+  return meaningOf(target === undefined ? sent : { ...sent, target }, hasBody, mount, dialects);
+}
