@@ -1,0 +1,30 @@
+/** Numbers out of what a backend reports; what is not a count is unknown, not zero. */
+import type { JsonObject, JsonValue, Usage } from '@headgate/core';
+import { isObject } from './fields.js';
+
+export function count(value: JsonValue | undefined): number | undefined {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
+
+export function usageOf(
+  inputTokens: number | undefined,
+  outputTokens: number | undefined,
+  gpuSeconds?: number,
+): Usage | undefined {
+  if (inputTokens === undefined && outputTokens === undefined && gpuSeconds === undefined) return undefined;
+  return {
+    ...(inputTokens !== undefined && { inputTokens }),
+    ...(outputTokens !== undefined && { outputTokens }),
+    ...(gpuSeconds !== undefined && { gpuSeconds }),
+  };
+}
+
+/** JSON of an event; undefined when it is no object, which no dialect sends and no meter minds. */
+export function parseObject(text: string): JsonObject | undefined {
+  try {
+    const value = JSON.parse(text) as JsonValue;
+    return isObject(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

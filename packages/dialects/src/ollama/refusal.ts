@@ -1,0 +1,17 @@
+/** Refusals as Ollama words its own: one line, `error` a string, or its clients print `[object Object]`. */
+import type { HttpRefusal, Refusal } from '@headgate/core';
+import { sentence } from '../wording.js';
+
+/** What Ollama itself says when its queue is full, two spaces included; clients know it by heart. */
+const queueFull = 'server busy, please try again.  maximum pending requests exceeded';
+
+export function errorLine(refusal: Refusal): string {
+  const message = refusal.reason === 'queue-full' ? queueFull : refusal.message;
+  return JSON.stringify({ error: sentence({ ...refusal, message }) });
+}
+
+export function refusal(refused: Refusal): HttpRefusal {
+  const headers: Record<string, string> = { 'content-type': 'application/json' };
+  if (refused.allow !== undefined) headers.allow = refused.allow.join(', ');
+  return { status: refused.status, headers, body: errorLine(refused) };
+}

@@ -1,0 +1,21 @@
+/** Sentences that are the same in every dialect. */
+import type { Refusal } from '@headgate/core';
+
+/** The message, with the wait in words: several clients read "try again in N seconds" and nothing else. */
+export function sentence(refusal: Refusal): string {
+  const { message, retryAfterMs } = refusal;
+  if (retryAfterMs === undefined || /try again in/i.test(message)) return message;
+  const seconds = Math.max(1, Math.ceil(retryAfterMs / 1000));
+  return `${message.replace(/[.\s]+$/, '')}; try again in ${seconds} second${seconds === 1 ? '' : 's'}`;
+}
+
+/** Whether this is a budget that waiting does not bring back, as opposed to a rate. */
+export function isBudgetSpent(refusal: Refusal): boolean {
+  if (refusal.reason !== 'limit' || refusal.retryAfterMs !== undefined) return false;
+  return refusal.measure !== undefined && refusal.measure !== 'requests';
+}
+
+/** Whether a `too-large` is about the prompt's tokens, as opposed to bytes or a number of inputs. */
+export function isPromptTooLong(refusal: Refusal): boolean {
+  return refusal.reason === 'too-large' && (refusal.measure === 'inputTokens' || refusal.measure === 'tokens');
+}
