@@ -1,0 +1,88 @@
+/** Express and the gate, introduced to each other: nothing is decided here. */
+import {
+  createLimiter,
+  type Dialect,
+  type Identity,
+  type Limiter,
+  type LimiterOptions,
+  type Refusal,
+} from '@headgate/core';
+import { type Headgate, ownOptions } from '@headgate/core/http';
+import { NodeGate, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
+import { defaultDialects } from '@headgate/dialects';
+import { jwtVerifier } from '@headgate/jwt';
+import type { NextFunction, Request, Response } from 'express';
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Set by `ollamaLimiter` on every request it admitted. */
+      headgate?: Headgate;
+    }
+  }
+}
+
+export interface AdapterOptions {
+  /** Who is asking, where the application knows better than the policy; undefined leaves it to the policy. */
+  identify?(req: Request): string | Partial<Identity> | undefined | Promise<string | Partial<Identity> | undefined>;
+  /** Requests that are no business of the limiter. */
+  skip?(req: Request): boolean | Promise<boolean>;
+  /** Called before a refusal is written, with its status and headers set. May answer itself; if it does not, the refusal is. */
+  onRefused?(refusal: Refusal, req: Request, res: Response): unknown;
+}
+
+export interface OllamaLimiterOptions extends AdapterOptions, LimiterOptions {
+  /** Default: Ollama's, OpenAI's and Anthropic's. */
+  readonly dialects?: readonly Dialect[];
+}
+
+export interface OllamaLimiter {
+  (req: Request, res: Response, next: NextFunction): void;
+  /** For its events, stats, reload and close. */
+  readonly limiter: Limiter;
+}
+
+/**
+ * Middleware that holds the requests of LLM clients to a policy. Works before and after a body parser, on an application,
+ * a router or below a path.
+ * @param policyOrLimiter a policy, in which the adapter's own options may stand too, or a limiter made before
+ * @throws PolicyError naming every wrong key of the policy
+ */
+export function ollamaLimiter<Rules extends object>(
+  policyOrLimiter: (Rules & AdapterOptions) | Limiter,
+  options: OllamaLimiterOptions = {},
+): OllamaLimiter {
+  const { limiter, adapter } = parts(policyOrLimiter, options);
+  const gate = new NodeGate(limiter, options.dialects ?? limiter.dialects ?? defaultDialects);
+
+  const serve = async (req: Request, res: Response, next: NextFunction): Promise<void> => {
+    if (await adapter.skip?.(req)) return next();
+    const outcome = await gate.open(req, res, { mount: req.baseUrl, identify: () => adapter.identify?.(req) });
+    if (outcome === undefined) return;
+    if (outcome.open) {
+      req.headgate = gate.admit(req, res, outcome.passage);
+      return next();
+    }
+    writeRefusalHead(res, outcome);
+    await adapter.onRefused?.(outcome.refusal, req, res);
+    writeRefusalBody(res, outcome, limiter.clock);
+  };
+
+  const middleware = (req: Request, res: Response, next: NextFunction): void => {
+    serve(req, res, next).catch(next);
+  };
+  return Object.assign(middleware, { limiter });
+}
+
+function parts(
+  policyOrLimiter: object,
+  options: OllamaLimiterOptions,
+): { readonly limiter: Limiter; readonly adapter: AdapterOptions } {
+  if (isLimiter(policyOrLimiter)) return { limiter: policyOrLimiter, adapter: options };
+  const { policy, own } = ownOptions<AdapterOptions>(policyOrLimiter, ['identify', 'skip', 'onRefused'], options);
+  return { limiter: createLimiter(policy, { verifyToken: jwtVerifier(), ...options }), adapter: own };
+}
+
+function isLimiter(value: object): value is Limiter {
+  return 'admit' in value;
+}

@@ -1,0 +1,129 @@
+/** Koa and the gate, introduced to each other: nothing is decided here. */
+import {
+  createLimiter,
+  type Dialect,
+  type Identity,
+  type Limiter,
+  type LimiterOptions,
+  type Refusal,
+} from '@headgate/core';
+import { type Headgate, ownOptions } from '@headgate/core/http';
+import { NodeGate, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
+import { defaultDialects } from '@headgate/dialects';
+import { jwtVerifier } from '@headgate/jwt';
+import type { Context, Next } from 'koa';
+
+/** For `new Koa<HeadgateState>()`. */
+export interface HeadgateState {
+  /** Set by `ollamaLimiter` on every request it admitted. */
+  headgate?: Headgate;
+}
+
+export interface AdapterOptions {
+  /** Who is asking, where the application knows better than the policy; undefined leaves it to the policy. */
+  identify?(ctx: Context): string | Partial<Identity> | undefined | Promise<string | Partial<Identity> | undefined>;
+  /** Requests that are no business of the limiter. */
+  skip?(ctx: Context): boolean | Promise<boolean>;
+  /** Called before a refusal is written, with its status and headers set. May set a body of its own. */
+  onRefused?(refusal: Refusal, ctx: Context): unknown;
+}
+
+export interface OllamaLimiterOptions extends AdapterOptions, LimiterOptions {
+  /** Default: Ollama's, OpenAI's and Anthropic's. */
+  readonly dialects?: readonly Dialect[];
+}
+
+export interface OllamaLimiter {
+  (ctx: Context, next: Next): Promise<void>;
+  /** For its events, stats, reload and close. */
+  readonly limiter: Limiter;
+}
+
+/**
+ * Middleware that holds the requests of LLM clients to a policy. Works before and after a body parser, on an application,
+ * a router or below a path.
+ * @param policyOrLimiter a policy, in which the adapter's own options may stand too, or a limiter made before
+ * @throws PolicyError naming every wrong key of the policy
+ */
+export function ollamaLimiter<Rules extends object>(
+  policyOrLimiter: (Rules & AdapterOptions) | Limiter,
+  options: OllamaLimiterOptions = {},
+): OllamaLimiter {
+  const { limiter, adapter } = parts(policyOrLimiter, options);
+  const gate = new NodeGate(limiter, options.dialects ?? limiter.dialects ?? defaultDialects);
+
+  const middleware = async (ctx: Context, next: Next): Promise<void> => {
+    if (await adapter.skip?.(ctx)) return next();
+    takeParsed(ctx as ParsedContext);
+    const outcome = await gate.open(ctx.req, ctx.res, { mount: mountOf(ctx), identify: () => adapter.identify?.(ctx) });
+    if (outcome?.open) {
+      ctx.state.headgate = gate.admit(ctx.req, ctx.res, outcome.passage);
+      gate.askPlain(ctx.req, outcome.passage);
+      putParsed(ctx as ParsedContext, outcome.passage.body);
+      return breakingOff(ctx, next);
+    }
+    if (outcome !== undefined) {
+      ctx.status = outcome.status;
+      writeRefusalHead(ctx.res, outcome);
+      await adapter.onRefused?.(outcome.refusal, ctx);
+      if (ctx.body !== undefined && ctx.body !== null) return;
+      writeRefusalBody(ctx.res, outcome, limiter.clock);
+    }
+    ctx.respond = false;
+  };
+  return Object.assign(middleware, { limiter });
+}
+
+/** Where a body parser has run before, the body is where Koa's keep it; the gate looks for it where Node's do. */
+function takeParsed({ req, request }: ParsedContext): void {
+  if (request.body !== undefined && req.body === undefined) req.body = request.body;
+}
+
+function putParsed({ req, request }: ParsedContext, text: string | undefined): void {
+  if (request.body === undefined || text === undefined) return;
+  request.body = req.body;
+  if (typeof request.rawBody === 'string') request.rawBody = text;
+}
+
+interface ParsedContext {
+  readonly req: object & { body?: unknown };
+  readonly request: object & { body?: unknown; rawBody?: unknown };
+}
+
+/** Below a mount the path's beginning was cut off; within a router it is not, and may be of any length. */
+function mountOf(ctx: Context): string {
+  const { originalUrl, url } = ctx;
+  if (typeof ctx._matchedRoute === 'string') return originalUrl.split('?', 1)[0]!;
+  return originalUrl.endsWith(url) ? originalUrl.slice(0, originalUrl.length - url.length) : '';
+}
+
+/** An answer that fails after its head must not look whole, nor stay open for ever, as Koa by itself would leave it. */
+async function breakingOff(ctx: Context, next: Next): Promise<void> {
+  const breakOff = (): void => {
+    if (ctx.res.headersSent && !ctx.res.writableEnded) ctx.res.destroy();
+  };
+  try {
+    await next();
+  } catch (error) {
+    breakOff();
+    throw error;
+  }
+  if (isEmitter(ctx.body)) ctx.body.once('error', breakOff);
+}
+
+function isEmitter(body: unknown): body is { once(event: 'error', listener: () => void): unknown } {
+  return typeof (body as { once?: unknown } | null | undefined)?.once === 'function';
+}
+
+function parts(
+  policyOrLimiter: object,
+  options: OllamaLimiterOptions,
+): { readonly limiter: Limiter; readonly adapter: AdapterOptions } {
+  if (isLimiter(policyOrLimiter)) return { limiter: policyOrLimiter, adapter: options };
+  const { policy, own } = ownOptions<AdapterOptions>(policyOrLimiter, ['identify', 'skip', 'onRefused'], options);
+  return { limiter: createLimiter(policy, { verifyToken: jwtVerifier(), ...options }), adapter: own };
+}
+
+function isLimiter(value: object): value is Limiter {
+  return 'admit' in value;
+}
