@@ -1,0 +1,3 @@
+/** Headgate for the AI SDK. */
+export type { HeadgateMiddlewareOptions } from './middleware.js';
+export { headgateMiddleware } from './middleware.js';

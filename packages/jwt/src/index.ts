@@ -1,0 +1,2 @@
+/** JSON web tokens for `createLimiter(policy, { verifyToken: jwtVerifier() })`. */
+export { type JwtVerifierOptions, jwtVerifier } from './verifier.js';
