@@ -1,0 +1,49 @@
+/** Headgate's store for many processes, on Redis or Valkey. */
+import { type Clock, type Store, systemClock } from '@headgate/core';
+import type { RedisClient } from './connection.js';
+import { Link } from './link.js';
+import { RedisStore } from './store.js';
+
+export type { RedisClient } from './connection.js';
+
+export interface RedisStoreOptions {
+  /** What the keys in Redis begin with; processes with the same prefix share their counters. Default `hg`. */
+  readonly prefix?: string;
+  /** After this long without a sign of life a process holds no slots any more, ms. Default 15 s. */
+  readonly leaseMs?: number;
+  /** Told of settlements that will never reach Redis, and why: too many waited for it, or it was away too long to tell whether it had them. */
+  readonly onSettlementsLost?: (settlements: number, cause: unknown) => void;
+  /**
+   * Whether this process borrows shares of the limits of keys that it is asked about more than twenty times a second, and decides on
+   * them by itself. Never lets more through. Default true.
+   */
+  readonly leases?: boolean;
+  readonly clock?: Clock;
+}
+
+/** A key that is asked about more often than this in a process is hot, decisions a second. */
+const hotRate = 20;
+
+/** A store that is closed when its process ends: what waits to be written is written then. */
+export interface SharedStore extends Store {
+  /** Resolves once Redis has been reached. Nothing needs to wait for it. */
+  readonly connected: Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * A store that keeps its counters in Redis or Valkey, 6.2 or newer: single, behind Sentinel, or a Cluster.
+ * @param client of ioredis 5 or 6, for its options: the store makes connections of its own like it
+ */
+export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): SharedStore {
+  const {
+    prefix = 'hg',
+    leaseMs = 15_000,
+    leases = true,
+    clock = systemClock(),
+    onSettlementsLost = () => {},
+  } = options;
+  const link = new Link(client, { clock, random: Math.random });
+  const lent = leases ? { hotRate } : {};
+  return new RedisStore({ link, clock, prefix, leaseMs, onSettlementsLost, ...lent });
+}

@@ -1,0 +1,135 @@
+-- Decides over all limits of a set in one step, and charges every one of them or none. Any number of such decisions, in turn.
+--
+-- KEYS    the rows of each decision in turn
+-- ARGV 1  (see begin) node, leaseMs, 1 if any plan has rolling windows or slots; then for each decision: number of its rows, and
+--         for each of them: number of its plan, and units for each column of the plan
+-- ARGV 2  and on: the plans, four arguments each (see row). The flag of a column:
+--           '0' not asked    '1' must fit    '2' charged if it fits    '3' charged in any case
+-- Reply   for each decision a text, in a list if there are several: doubles status, now and, for each row, its length; then
+--           status 0  refused: the rows as they are, empty where there is none
+--                  1  charged: the rows as they were left
+--                  3  charged, but not all: one byte for each column of each row, '0' for those that did not fit and need not;
+--                     then the rows as they were left
+--@include begin
+--@include row
+local node, leaseMs, hasTails = a[4], a[5], a[6] == 1
+local openTail, rolled, rollAdd, rollBack, openHolders, tailOf
+if hasTails then
+  --@include tails
+end
+--@include open
+--@include save
+
+-- Rows are read once and written once, however many of the decisions they have a part in.
+local rows, changed = {}, {}
+local function rowOf(key, plan)
+  local row = rows[key]
+  if row and row.plan.head == plan.head then return row end
+  -- Known under other limits until now.
+  if row and row.text then write(row, row.text) end
+  row = open(key, plan)
+  rows[key] = row
+  return row
+end
+
+-- What was found of each column that is asked, by its number in the decision: enough to charge it. False where nothing is charged.
+local found, second, third = {}, {}, {}
+-- Of each row of the decision: itself, its plan, length of its text.
+local own, asked, lengths = {}, {}, {}
+local replies, at, key1, formats = {}, 7, 1, {}
+while a[at] do
+  local count, from, column, refused, skipped = a[at], at, 0, false, nil
+  for g = 1, count do
+    local plan = planOf(a[at + 1])
+    local row, kinds, o, slot = rowOf(KEYS[key1 + g - 1], plan), plan.kinds, 2, 3
+    own[g], asked[g] = row, plan
+    at = at + 1
+    for k = 1, #kinds, 2 do
+      local kind, flag, fits = kinds[k], kinds[k + 1], true
+      at, column = at + 1, column + 1
+      found[column] = false
+      if kind == 115 then slot = slot + 1 end
+      if flag ~= 48 then
+        local units, capacity = a[at], row[o]
+        if kind == 98 then
+          local level, since = bucketNow(row, o)
+          found[column], second[column] = level, since
+          fits = level >= units - slackOf(row, o)
+        elseif kind == 114 then
+          if not row.entries then openTail(row) end
+          local total, dropped = rolled(row, o)
+          found[column], second[column] = total, dropped
+          fits = total + units <= capacity
+        elseif kind == 99 then
+          --@include calendar
+          found[column], second[column], third[column] = start, stop, used
+          fits = used + units <= capacity
+        else
+          local holders, held = openHolders(row), units
+          for i = 1, #holders do held = held + holders[i][slot] end
+          found[column], fits = true, held <= capacity
+        end
+        if not fits and flag == 49 then refused = true end
+        if not fits and flag == 50 then
+          found[column], skipped = false, true
+        end
+      end
+      o = o + widths[kind]
+    end
+  end
+  at = at + 1
+
+  -- A refusal writes nothing, except that counters which a clock that was set back has left ahead are taken back to now.
+  local flags, texts, u = '', '', from
+  column = 0
+  for g = 1, count do
+    local row, touched = own[g], refused and own[g].isAhead
+    if not refused then
+      local kinds, o, slot = asked[g].kinds, 2, 3
+      u = u + 1
+      for k = 1, #kinds, 2 do
+        local kind = kinds[k]
+        u, column = u + 1, column + 1
+        local f, units = found[column], a[u]
+        if kind == 115 then slot = slot + 1 end
+        if f then
+          touched = true
+          if kind == 98 then
+            row[o + 2], row[o + 3] = f - units, second[column]
+          elseif kind == 114 then
+            rollAdd(row, o, units, f, second[column])
+          elseif kind == 99 then
+            row[o + 1], row[o + 2], row[o + 3] = f, second[column], third[column] + units
+          else
+            -- The node's hold is renewed; one that lapsed is another one after.
+            local holders, mine = openHolders(row), nil
+            for i = 1, #holders do
+              if holders[i][1] == node then mine = holders[i] end
+            end
+            if not mine then
+              mine = { node, now, 0 }
+              for i = 4, row.plan.width do mine[i] = 0 end
+              holders[#holders + 1] = mine
+            end
+            mine[3], mine[slot] = max(now, server) + leaseMs, mine[slot] + units
+          end
+        end
+        if skipped then flags = flags .. (f and '1' or '0') end
+        o = o + widths[kind]
+      end
+    end
+    if touched then
+      if not row.text then changed[#changed + 1] = row end
+      row.text = textOf(row)
+    end
+    local text = row.text or row.raw
+    lengths[g], texts = #text, texts .. text
+  end
+  local format = formats[count] or '<dd' .. string.rep('d', count)
+  formats[count] = format
+  local status = refused and 0 or skipped and 3 or 1
+  replies[#replies + 1] = packText(format, status, now, unpack(lengths, 1, count)) .. flags .. texts
+  key1 = key1 + count
+end
+for i = 1, #changed do write(changed[i], changed[i].text) end
+return replies[2] and replies or replies[1]

@@ -1,0 +1,66 @@
+-- Plans and rows, opened. A plan is taken from the arguments once: where among them it begins, head, kinds and flags (two numbers a
+-- column), format of the numbers and how many there are, whether rows have tails, and how wide a holder of slots is.
+--
+-- A row is its numbers, and: key, plan, its text as it stands in Redis (raw, empty for none) and where in that the tail begins; once
+-- the tail is taken apart, entries of each rolling window by the index of its numbers, and holders; and, where something is kept
+-- behind (see adopt), that, until when it has to stay, and the head that says so.
+local plans = {}
+local function planOf(number)
+  local plan = plans[number]
+  if not plan then
+    local first = 4 * number - 2
+    local head, format = ARGV[first], ARGV[first + 2]
+    local kinds, isTailed, width = { string.byte(ARGV[first + 1], 1, -1) }, false, 3
+    for k = 1, #kinds, 2 do
+      isTailed = isTailed or kinds[k] == 114 or kinds[k] == 115
+      if kinds[k] == 115 then width = width + 1 end
+    end
+    plan = { head = head, kinds = kinds, first = first, size = #head, numbers = #format - 1, format = format,
+      whole = '<c' .. #head .. sub(format, 2), isTailed = isTailed, isSlotted = width > 3, width = width,
+      holder = '<' .. string.rep('d', width) }
+    plans[number] = plan
+  end
+  return plan
+end
+
+-- The limits of a plan as they stand in its list.
+local function limitsOf(plan)
+  if not plan.limits then plan.limits = cjson.decode(ARGV[plan.first + 3]) end
+  return plan.limits
+end
+
+-- The row that Redis has not, or has under other limits.
+local function openFresh(key, plan, raw)
+  local limits, entries, o, l = limitsOf(plan), {}, 2, 1
+  local head, kinds = plan.head, plan.kinds
+  local row = { now, key = key, plan = plan, raw = raw or '', tail = #(raw or '') + 1, entries = entries, holders = {} }
+  for k = 1, #kinds, 2 do
+    local kind = kinds[k]
+    row[o] = limits[l]
+    if kind == 98 then
+      row[o + 1], row[o + 2], row[o + 3], row[o + 4] = limits[l + 1], limits[l], now, 0
+      row[o + 5], row[o + 6], row[o + 7] = 0, 0, 0
+    elseif kind == 114 then
+      row[o + 1], row[o + 2], row[o + 3], row[o + 4], entries[o] = limits[l + 1], 0, 0, 0, ''
+    elseif kind == 99 then
+      row[o + 1], row[o + 2], row[o + 3] = limits[l + 1], limits[l + 2], 0
+    end
+    o, l = o + widths[kind], l + given[kind]
+  end
+  if plan.isSlotted then row[o] = 0 end
+  if raw then
+    --@include adopt
+  end
+  return row
+end
+
+local function open(key, plan)
+  local raw = call('GET', key)
+  if not raw or sub(raw, 1, plan.size) ~= plan.head then return openFresh(key, plan, raw) end
+  -- The fields that a charge may set are there from the start: a table that grows is filled anew.
+  local row = { key = key, plan = plan, raw = raw, tail = #raw + 1, text = false, entries = false, holders = false, isHeld = false,
+    unpackText(plan.format, raw, plan.size + 1) }
+  if plan.isTailed then row.tail = row[plan.numbers + 1] end
+  row[plan.numbers + 1] = nil
+  return row
+end
