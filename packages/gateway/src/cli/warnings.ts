@@ -1,0 +1,32 @@
+/** What is allowed, and most likely not meant. */
+import type { Policy } from '@headgate/core';
+import { isLoopback } from '../admin/access.js';
+
+export function warningsOf(policy: Policy, host: string = policy.listen.host): string[] {
+  return [openToAll(host, policy), believesAnyone(host, policy), limitsNothing(policy)].filter(
+    (warning) => warning !== undefined,
+  );
+}
+
+/** What to say of a header that is believed of whoever can connect, where that is anyone. */
+function believesAnyone(host: string, { identity }: Policy): string | undefined {
+  if (host === 'localhost' || isLoopback(host)) return undefined;
+  const header = identity.find((source) => source.kind === 'header' && typeof source.trustProxy === 'number');
+  if (header?.kind !== 'header') return undefined;
+  return `other machines can reach ${host}, and ${header.name} is believed of whoever connects. Name the addresses of the servers that may send it: trustProxy: 10.0.0.5.`;
+}
+
+/** What to say of a gateway that other machines reach and whose policy asks nobody who they are. */
+function openToAll(host: string, { identity }: Policy): string | undefined {
+  if (host === 'localhost' || isLoopback(host)) return undefined;
+  const asks = identity.some((source) => source.kind === 'jwt' || (source.kind === 'apiKey' && source.keys.length > 0));
+  if (asks) return undefined;
+  return `other machines can reach ${host}, and this policy declares no API keys: anyone may ask. Declare keys under identity (headgate key makes one), or listen on 127.0.0.1.`;
+}
+
+/** An empty file is a policy, and lets everything through. */
+function limitsNothing({ tiers, limits }: Policy): string | undefined {
+  const isBounded = Object.values(tiers).some((tier) => tier.limits.length > 0 || tier.models !== undefined);
+  if (isBounded || limits.length > 0) return undefined;
+  return 'this policy sets no limits, so every request passes. Say for example requests: 60/min burst 10.';
+}

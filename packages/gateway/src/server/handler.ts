@@ -1,0 +1,264 @@
+/** One request from its arrival to the exchange with a backend, or to its refusal. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import {
+  type BodyOutcome,
+  type Gate,
+  type GateRequest,
+  type Passage,
+  type Refusal,
+  refuse,
+  type Turned,
+} from '@headgate/core';
+import { ClientGoneError, nodeGateRequest, whenClosed, writeRefusal } from '@headgate/core/node';
+import { bearsKey } from '../admin/access.js';
+import { type AdminPages, answerJson } from '../admin/pages.js';
+import { Exchange, type ExchangeContext } from '../exchange/exchange.js';
+import type { RequestRecord, RequestTrace } from '../exchange/record.js';
+import { type Jobs, writeJobsAnswer } from '../jobs/jobs.js';
+import type { Caller } from './caller.js';
+import { headProblem } from './head-problem.js';
+
+export interface HandlerOptions extends ExchangeContext {
+  readonly gate: Gate;
+  readonly pages: AdminPages;
+  /** Begins the trace of a request, where somebody has set up tracing. */
+  readonly trace: (request: IncomingMessage, began: Began) => RequestTrace | undefined;
+  readonly jobs: Jobs;
+  /** Called once for each request that is no admin page, when its answer is delivered or its client gone. */
+  readonly onDone: (record: RequestRecord) => void;
+  /** Called once for each request that a page of jobs has answered. */
+  readonly onServed: (record: RequestRecord) => void;
+  /** A bug of ours. */
+  readonly onError: (error: unknown) => void;
+}
+
+type Began = Pick<RequestRecord, 'startedAt' | 'startedMs' | 'peer'>;
+
+/** A request that is not decided yet. */
+interface Arrival {
+  readonly request: IncomingMessage;
+  /** The client waits for `100 Continue` before it sends its body. */
+  readonly expectsContinue: boolean;
+  readonly problem: Refusal | undefined;
+  /** Set where the gateway itself asks. */
+  readonly caller: Caller | undefined;
+  /** The bytes of its body turned out not to be framed as a body. */
+  isMalformed: boolean;
+  onMalformed: () => void;
+}
+
+const onMalformed = (): void => {};
+const malformed: BodyOutcome = { ok: false, reason: 'malformed' };
+const malformedBody = 'the request body is not framed as HTTP frames one.';
+
+const unreadableReasons: Readonly<Record<number, Refusal['reason']>> = {
+  405: 'bad-method',
+  429: 'concurrency',
+  431: 'too-large',
+};
+
+export class Handler {
+  readonly #options: HandlerOptions;
+  /** The last request of each connection, while it is not decided. */
+  readonly #arriving = new WeakMap<Socket, Arrival>();
+
+  constructor(options: HandlerOptions) {
+    this.#options = options;
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    const problem = headProblem(request);
+    if (problem === undefined && this.#options.pages.answer(request, response)) return;
+    this.#begin({ request, expectsContinue, problem, caller: undefined, isMalformed: false, onMalformed }, response);
+  }
+
+  /** Serves a request of the gateway's own as it would anybody's. */
+  handleOwn(request: IncomingMessage, response: ServerResponse, caller: Caller): void {
+    const own = { expectsContinue: false, problem: undefined };
+    this.#begin({ request, ...own, caller, isMalformed: false, onMalformed }, response);
+  }
+
+  #begin(arrival: Arrival, response: ServerResponse): void {
+    const { request, caller } = arrival;
+    const { jobs, onError } = this.#options;
+    const record = this.#record(request);
+    this.#arriving.set(request.socket, arrival);
+    const isJobs = caller === undefined && jobs.serves(request.url ?? '');
+    const served = isJobs ? this.#serveJobs(arrival, response, record) : this.#serve(arrival, response, record);
+    served.catch((error: unknown) => {
+      onError(error);
+      if (response.headersSent) response.destroy();
+      else answerJson(response, 500, { error: 'the gateway failed; its log says why.' });
+    });
+  }
+
+  /**
+   * Nothing more can be read from the connection, because what came is no HTTP.
+   * @returns whether that was in the body of a request that will be refused for it
+   */
+  malformed(socket: Socket): boolean {
+    const arrival = this.#arriving.get(socket);
+    if (arrival === undefined || arrival.request.complete) return false;
+    arrival.isMalformed = true;
+    arrival.onMalformed();
+    return true;
+  }
+
+  /** What came was no request, and was answered with this. */
+  unreadable(socket: Socket, status: number, message: string): void {
+    const said = { method: '', httpVersion: '', target: '', referer: '', userAgent: '', tries: 0, bytes: 0 };
+    const refusal = refuse(unreadableReasons[status] ?? 'bad-request', message, { status });
+    this.#options.onDone({ ...this.#began(socket), ...said, decision: 'refused', refusal, status, totalMs: 0 });
+  }
+
+  async #serve(arrival: Arrival, response: ServerResponse, record: RequestRecord): Promise<void> {
+    const { gate } = this.#options;
+    const { request } = arrival;
+    if (isUpgrade(request)) {
+      answerJson(response, 501, { error: 'upgrades of the connection, such as to WebSocket, are not served here.' });
+      return;
+    }
+    let answer: Awaited<ReturnType<Gate['open']>>;
+    try {
+      answer = await gate.open(this.#gateRequest(arrival, response, record), arrival.caller?.identity);
+    } catch (error) {
+      if (!(error instanceof ClientGoneError)) throw error;
+      record.decision = 'gone';
+      this.#whenOver(arrival, response, record);
+      return;
+    }
+    this.#decided(arrival, response);
+    const { isMalformed } = arrival;
+    let exchange: Exchange | undefined;
+    if (!answer.open) this.#refuse(answer, response, record);
+    else if (isMalformed) {
+      answer.passage.permit.cancel();
+      this.#refuse(answer.passage.turn(refuse('bad-request', malformedBody)), response, record);
+    } else {
+      arrival.caller?.onPassage(answer.passage);
+      exchange = this.#exchange(answer.passage, response, record);
+    }
+    // After other refusals the rest of the body is read and dropped; of this one nothing more can be read.
+    if (isMalformed) response.end();
+    // Last, so that whoever else waits for the end has written down what there is to be.
+    this.#whenOver(arrival, response, record, exchange);
+  }
+
+  async #serveJobs(arrival: Arrival, response: ServerResponse, record: RequestRecord): Promise<void> {
+    const { jobs, limiter } = this.#options;
+    const isAdmin = bearsKey(arrival.request, limiter.policy.admin.key);
+    const answer = await jobs.answer(this.#gateRequest(arrival, response, record), isAdmin);
+    this.#decided(arrival, response);
+    if (answer.open) {
+      record.about = answer.about;
+      record.bytes = writeJobsAnswer(response, answer);
+    } else this.#refuse(answer, response, record);
+    if (arrival.isMalformed) response.end();
+    this.#whenOver(arrival, response, record);
+  }
+
+  /** It is known what to answer: what is still to come of the request is no part of it. */
+  #decided(arrival: Arrival, response: ServerResponse): void {
+    const { request, problem, isMalformed } = arrival;
+    // What still comes after a malformed body is malformed too, and must not cut the refusal short.
+    if (!isMalformed && this.#arriving.get(request.socket) === arrival) this.#arriving.delete(request.socket);
+    const { closing } = this.#options.limiter;
+    if (closing || isMalformed || problem !== undefined) response.setHeader('connection', 'close');
+  }
+
+  /** Tells that the request is over once its answer is closed, and its permit has ended where it had one. */
+  #whenOver({ caller }: Arrival, response: ServerResponse, record: RequestRecord, exchange?: Exchange): void {
+    const { limiter, onDone, onServed } = this.#options;
+    const isServed = record.about !== undefined && record.decision === undefined;
+    const over = (): void => {
+      record.totalMs = limiter.clock.now() - record.startedMs;
+      if (response.headersSent) record.status = response.statusCode;
+      if (isServed) onServed(record);
+      else onDone(record);
+      caller?.onDone(record);
+    };
+    whenClosed(response.req, response, () => {
+      if (exchange === undefined) over();
+      else void exchange.over.then(over);
+    });
+  }
+
+  #exchange(passage: Passage, response: ServerResponse, record: RequestRecord): Exchange {
+    record.decision = 'admitted';
+    record.about = passage.about;
+    record.waitedMs = this.#sinceRead(record);
+    const exchange = new Exchange(this.#options, passage, response, record);
+    exchange.start();
+    return exchange;
+  }
+
+  #refuse(turned: Turned, response: ServerResponse, record: RequestRecord): void {
+    const { clock } = this.#options.limiter;
+    record.decision = 'refused';
+    record.about = turned.about;
+    record.refusal = turned.refusal;
+    record.waitedMs = this.#sinceRead(record);
+    record.bytes = Buffer.byteLength(turned.body);
+    writeRefusal(response, turned, clock);
+  }
+
+  /** How long the decision took once all of the request was here: its time in the queue, but for what deciding takes. */
+  #sinceRead(record: RequestRecord): number {
+    return this.#options.limiter.clock.now() - (record.bodyReadMs ?? record.startedMs);
+  }
+
+  /** The facts for the gate; notes when the body was there, because what comes after is waiting. */
+  #gateRequest(arrival: Arrival, response: ServerResponse, record: RequestRecord): GateRequest {
+    const { request, expectsContinue, problem, caller } = arrival;
+    const { clock, policy } = this.#options.limiter;
+    const facts = nodeGateRequest(request, response, { clock, bodyTimeoutMs: policy.client.bodyMs });
+    const readBody: GateRequest['readBody'] = (bytesMax) => {
+      if (expectsContinue && Number(request.headers['content-length'] ?? 0) <= bytesMax) response.writeContinue();
+      return new Promise((resolve, reject) => {
+        const end = (outcome: BodyOutcome): void => {
+          record.bodyReadMs = clock.now();
+          resolve(outcome);
+        };
+        arrival.onMalformed = () => end(malformed);
+        if (arrival.isMalformed) end(malformed);
+        facts.readBody(bytesMax).then(end, reject);
+      });
+    };
+    const { method, target, headers, signal } = facts;
+    const remoteAddress = caller?.remoteAddress ?? facts.remoteAddress;
+    const asked = { method, target, headers, remoteAddress, signal, readBody };
+    return problem === undefined ? asked : { ...asked, problem };
+  }
+
+  #record(request: IncomingMessage): RequestRecord {
+    const { method, httpVersion, url, headers, socket } = request;
+    const began = this.#began(socket);
+    const trace = this.#options.trace(request, began);
+    const record: RequestRecord = {
+      startedAt: began.startedAt,
+      startedMs: began.startedMs,
+      peer: began.peer,
+      method: method ?? '',
+      httpVersion,
+      target: url ?? '',
+      referer: headers.referer ?? '',
+      userAgent: headers['user-agent'] ?? '',
+      tries: 0,
+      bytes: 0,
+    };
+    if (trace !== undefined) record.trace = trace;
+    return record;
+  }
+
+  #began({ remoteAddress = '' }: Socket): Began {
+    const { clock } = this.#options.limiter;
+    return { startedAt: clock.wall(), startedMs: clock.now(), peer: remoteAddress.replace(/^::ffff:/i, '') };
+  }
+}
+
+/** Upgrades to HTTP/2 are an offer that may be passed over, and some clients make it with every request. */
+function isUpgrade(request: IncomingMessage): boolean {
+  const { upgrade } = request.headers;
+  return upgrade !== undefined && upgrade.trim().toLowerCase() !== 'h2c';
+}

@@ -1,0 +1,77 @@
+import { describe, expect, it } from 'vitest';
+import { chat, post, setup, until } from '../support/harness.js';
+import { rawClient } from '../support/raw.js';
+
+const streamed = { ...chat, stream: true };
+
+describe('clients that leave', () => {
+  it('are charged what they were sent and no more', async () => {
+    const { url, gateway, backend, log } = await setup(
+      { tokens: '100k/hour' },
+      { backends: [{ decodeTokensPerSecond: 50, outputTokens: 1000 }] },
+    );
+    const client = await rawClient(gateway.port);
+    const body = JSON.stringify(streamed);
+    client.send(`POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    await until(() => client.received().split('"content"').length > 10, 'ten tokens came');
+    client.socket.destroy();
+    await backend.waitFor(() => backend.stats().aborted === 1);
+    await until(() => log.length === 1, 'the request is logged');
+    const [line] = log;
+    expect(line).toMatchObject({ cut: 'client gone', status: 200 });
+    expect(line?.outputTokens).toBeGreaterThanOrEqual(9);
+    expect(line?.outputTokens).toBeLessThan(60);
+    const after = await post(`${url}/api/chat`, { ...chat, options: { num_predict: 1 } });
+    await after.arrayBuffer();
+    const remaining = Number(/"tokens[^"]*";r=(\d+)/.exec(after.headers.get('ratelimit') ?? '')?.[1]);
+    expect(remaining).toBeGreaterThan(100_000 - 200);
+  });
+
+  it('before the first byte are charged for the prompt, which the backend was reading', async () => {
+    const { gateway, backend, log } = await setup({ tokens: '100k/hour' }, { backends: [{ faults: { hang: true } }] });
+    const client = await rawClient(gateway.port);
+    const body = JSON.stringify(streamed);
+    client.send(`POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    await backend.waitFor(() => backend.stats().running === 1);
+    client.socket.destroy();
+    await backend.waitFor(() => backend.stats().aborted === 1);
+    await until(() => log.length === 1, 'the request is logged');
+    expect(log[0]).toMatchObject({ outputTokens: 0, cut: 'client gone' });
+    expect(log[0]?.inputTokens).toBeGreaterThan(0);
+    expect(log[0]).not.toHaveProperty('status');
+    await until(() => gateway.limiter.stats().inFlight === 0, 'the permit has ended');
+    expect(gateway.limiter.stats().open).toBe(0);
+  });
+
+  it('while they wait never reach a backend, and are charged nothing', async () => {
+    const { gateway, backend, log } = await setup(
+      { requests: '2/min' },
+      { slots: 1, backends: [{ decodeTokensPerSecond: 50, outputTokens: 1000 }] },
+    );
+    const body = JSON.stringify(streamed);
+    const ask = `POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const first = await rawClient(gateway.port);
+    first.send(ask);
+    await backend.waitFor(() => backend.stats().running === 1);
+    const second = await rawClient(gateway.port);
+    second.send(ask);
+    await until(() => gateway.limiter.stats().waiting === 1, 'the second waits');
+    second.socket.destroy();
+    await until(() => gateway.limiter.stats().waiting === 0, 'the second is forgotten');
+    expect(gateway.limiter.peekNow({ identity: 'address:127.0.0.1' })[0]?.remaining).toBeCloseTo(1, 0);
+    await until(() => log.length === 1, 'the one who left is logged');
+    expect(backend.seen).toHaveLength(1);
+  });
+
+  it('with pipelined requests behind the first one give those back too', async () => {
+    const { gateway, backend } = await setup({}, { backends: [{ decodeTokensPerSecond: 50, outputTokens: 1000 }] });
+    const client = await rawClient(gateway.port);
+    const body = JSON.stringify(streamed);
+    const ask = `POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    client.send(ask + ask + ask);
+    await backend.waitFor(() => backend.stats().inFlight === 3);
+    client.socket.destroy();
+    await backend.waitFor(() => backend.stats().aborted === 3);
+    await until(() => gateway.limiter.stats().inFlight === 0, 'all permits have ended');
+  });
+});

@@ -1,0 +1,40 @@
+import { parsePolicy } from '@headgate/core';
+import { expect, it } from 'vitest';
+import { warningsOf } from '../../../src/cli/warnings.js';
+
+const limited = parsePolicy({ requests: '1/s' });
+const withKeys = parsePolicy({ requests: '1/s', identity: [{ apiKey: { keys: { 'sk-1': { id: 'a' } } } }] });
+
+it('warns of a gateway that others reach and that knows nobody', () => {
+  for (const host of ['0.0.0.0', '::', '10.0.0.1', 'gateway.example']) {
+    expect(warningsOf(limited, host)).toEqual([expect.stringContaining(`other machines can reach ${host}`)]);
+  }
+  expect(warningsOf(parsePolicy({ requests: '1/s', listen: ':8080' }))).toHaveLength(1);
+});
+
+it('warns of a policy that lets everything pass', () => {
+  for (const policy of [{}, { tiers: { free: {} } }, { queue: { depth: 1 } }]) {
+    expect(warningsOf(parsePolicy(policy))).toEqual([expect.stringContaining('sets no limits')]);
+  }
+});
+
+it('has nothing to say where keys are declared, or nobody else gets in', () => {
+  expect(warningsOf(withKeys, '0.0.0.0')).toEqual([]);
+  for (const host of ['127.0.0.1', '::1', 'localhost']) expect(warningsOf(limited, host)).toEqual([]);
+  for (const policy of [{ models: ['a'] }, { limits: [{ requests: '1/s' }] }, { tiers: { a: { tokens: '1k/min' } } }]) {
+    expect(warningsOf(parsePolicy(policy))).toEqual([]);
+  }
+});
+
+it('warns of a header that is believed of whoever connects, where that may be anyone', () => {
+  const believing = (trustProxy: unknown) =>
+    parsePolicy({
+      requests: '1/s',
+      identity: [{ header: { name: 'x-user', trustProxy } }, { apiKey: { keys: { 'sk-1': { id: 'a' } } } }],
+    });
+  expect(warningsOf(believing(1), '0.0.0.0')).toEqual([
+    expect.stringContaining('x-user is believed of whoever connects'),
+  ]);
+  expect(warningsOf(believing(1), '127.0.0.1')).toEqual([]);
+  expect(warningsOf(believing('10.0.0.5'), '0.0.0.0')).toEqual([]);
+});
