@@ -1,0 +1,95 @@
+/** A new user's path: an empty folder, the packages installed, the README's first snippet pasted, and curl shows the 429. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { page } from '../support/markdown.js';
+import { catalogVersion, command, emptyProject, type Project, packAll, type Tarball } from '../support/packed.js';
+
+const into = mkdtempSync(join(tmpdir(), 'headgate-packed-'));
+let tarballs: readonly Tarball[];
+let project: Project | undefined;
+let running: ChildProcess | undefined;
+
+beforeAll(async () => {
+  tarballs = await packAll(into);
+}, 600_000);
+afterEach(() => {
+  running?.kill();
+  project?.remove();
+});
+afterAll(() => rmSync(into, { recursive: true, force: true }));
+
+const frameworks: readonly (readonly [string, readonly string[]])[] = [
+  ['express', ['express']],
+  ['fastify', ['fastify']],
+  ['hono', ['hono', '@hono/node-server']],
+  ['koa', ['koa']],
+];
+
+test.each(frameworks)('%s', async (name, installs) => {
+  project = emptyProject();
+  const needed = tarballs
+    .filter(({ folder }) => [name, 'core', 'dialects', 'jwt'].includes(folder))
+    .map(({ file }) => file);
+  await project.install(...needed, ...installs.map((each) => `${each}@${catalogVersion(each)}`));
+
+  const snippet = page(`packages/${name}/README.md`).blocks[0]!;
+  expect(snippet.text).toContain('3000');
+  const port = await freePort();
+  project.write('server.mjs', snippet.text.replace('3000', String(port)));
+  running = spawn(process.execPath, ['server.mjs'], { cwd: project.folder, stdio: 'inherit' });
+
+  const url = `http://127.0.0.1:${port}/api/chat`;
+  const body = JSON.stringify({ model: 'llama3.2', messages: [{ role: 'user', content: 'hello' }] });
+  const curl = ['--silent', '--show-error', '--include', '--retry', '40', '--retry-connrefused', '--retry-delay', '1'];
+  const ask = (): Promise<string> =>
+    command(project!.folder, 'curl', [
+      ...curl,
+      '--retry-max-time',
+      '60',
+      url,
+      '-H',
+      'content-type: application/json',
+      '-d',
+      body,
+    ]);
+  const answers: string[] = [];
+  for (let i = 0; i < 3; i++) answers.push(await ask());
+  for (const answer of answers) {
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(answer).toContain('"Hello!"');
+  }
+  // Asked without --retry, which would wait as it is told and then pass.
+  const refused = await command(project.folder, 'curl', ['--silent', '--include', url, '-d', body]);
+  expect(refused).toMatch(/^HTTP\/1\.1 429 Too Many Requests/);
+  const shown = page(`packages/${name}/README.md`).blocks.find(({ text }) => text.startsWith('HTTP/1.1 429'))!;
+  expect(steady(refused)).toEqual(expect.arrayContaining(steady(shown.text)));
+});
+
+/** Lines, with what is another each time made the same: waits, and tokens left. */
+function steady(text: string): string[] {
+  return text
+    .replace(/\r/g, '')
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) =>
+      line
+        .replace(/^([\w-]+):/, (name) => name.toLowerCase())
+        .replace(/^content-type: application\/json.*/, 'content-type: application/json')
+        .replace(/^(retry-after|retry-after-ms): \d+/, '$1: ...')
+        .replace(/;t=\d+/g, ';t=...')
+        .replace(/"tokens\.hour";r=\d+/, '"tokens.hour";r=...')
+        .replace(/try again in \d+s/, 'try again in ...'),
+    );
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => server.once('listening', resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
