@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { patienceMs } from './test/support/patience.js';
 
 const root = fileURLToPath(new URL('.', import.meta.url));
 
@@ -14,7 +15,7 @@ const sources = readdirSync(`${root}packages`).flatMap((name) => [
 ]);
 
 /** One project a kind of proof; the folder under `test/` decides which it is. */
-const project = (name: string, testTimeout = 10_000) => ({
+const project = (name: string, testTimeout = 2 * patienceMs) => ({
   // Nothing is bundled here; the page of the dashboard would be looked at for what to bundle.
   optimizeDeps: { noDiscovery: true, include: [] },
   resolve: { alias: sources },
@@ -29,15 +30,16 @@ const project = (name: string, testTimeout = 10_000) => ({
     ],
     testTimeout,
     hookTimeout: testTimeout,
+    expect: { poll: { timeout: patienceMs } },
     restoreMocks: true,
   },
 });
 
 /** The unit suite of core once more, on a runtime of the edge kind: its own `fetch`, `Request` and streams, and nothing of Node. */
 const edge = {
-  ...project('edge', 60_000),
+  ...project('edge'),
   test: {
-    ...project('edge', 60_000).test,
+    ...project('edge').test,
     environment: 'edge-runtime',
     pool: 'vmThreads' as const,
     setupFiles: ['packages/core/test/support/without-node.ts'],
@@ -58,13 +60,13 @@ export default defineConfig({
     maxWorkers: '100%',
     passWithNoTests: false,
     projects: [
-      project('unit', 30_000),
+      project('unit'),
       project('property', 240_000),
-      project('conformance', 120_000),
+      project('conformance'),
       edge,
-      project('redis', 120_000),
-      project('e2e', 120_000),
-      project('browser', 120_000),
+      project('redis'),
+      project('e2e'),
+      project('browser'),
       project('pack', 600_000),
     ],
   },

@@ -34,7 +34,7 @@ export async function eventStream(url: string, headers: Record<string, string> =
     ...{ status: answer.status, headers: answer.headers, snapshots, ended },
     text: () => text,
     when: async (condition, what) => {
-      await until(() => snapshots.some(condition), what, 10_000);
+      await until(() => snapshots.some(condition), what);
       return snapshots.find(condition)!;
     },
     leave: () => leaving.abort(),

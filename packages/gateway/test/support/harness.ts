@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type FakeOllama, type FakeOllamaOptions, type SeenRequest, startFakeOllama } from '@headgate/fake-ollama';
 import { afterEach } from 'vitest';
+import { patienceMs } from '../../../../test/support/patience.js';
 import { type Gateway, startGateway } from '../../src/index.js';
 
 const closers: (() => Promise<unknown>)[] = [];
@@ -63,7 +64,7 @@ export async function gatewayFor(policy: object, log: Record<string, unknown>[] 
 }
 
 /** Resolves once the condition holds; looks on every turn of the event loop. */
-export async function until(condition: () => boolean, what: string, timeoutMs = 5_000): Promise<void> {
+export async function until(condition: () => boolean, what: string, timeoutMs = patienceMs): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain until ${what}`);
