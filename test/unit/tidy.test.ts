@@ -126,6 +126,21 @@ test('time and chance come in by the door: core asks for neither outside of kern
   expect(ambient.test(codeOf('packages/core/src/kernel/clock.ts')), 'the pattern finds what it should').toBe(true);
 });
 
+test('no function is written straight into a property: the runtime would take it for a method, and keep it old', () => {
+  const straight =
+    /(?<!\bconst [^=\n]*)(?:\.#?\w+|\]) (?:\?\?|\|\|)?= (?:async )?(?:\([^()]*\)(?:: [^=;]+)? =>|\w+ =>|function\b)/;
+  for (const file of sources) {
+    expect(straight.exec(codeOf(file))?.[0], file).toBeUndefined();
+  }
+  for (const code of [
+    'this.#end = () => {',
+    'res.write = (chunk: unknown) => f(chunk)',
+    'a.b.c ??= async (x): Promise<void> =>',
+  ]) {
+    expect(straight.test(code), 'the pattern finds what it should').toBe(true);
+  }
+});
+
 describe('sources', () => {
   test(`have at most ${linesMax} lines`, () => {
     for (const file of sources) {

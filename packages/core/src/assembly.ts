@@ -185,7 +185,8 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
     // Slots may have come, of backends or of limits.
     room.dispatch();
   };
-  pool.onRoom = () => room.dispatch();
+  const onRoom = (): void => room.dispatch();
+  pool.onRoom = onRoom;
   const shutDown = async (drainMs: number): Promise<void> => {
     room.evictAll('draining');
     turns.sendOffAll(draining());

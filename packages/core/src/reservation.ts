@@ -89,7 +89,7 @@ export class Reservation implements RequestEvent {
   streamed: StreamedCharge | undefined;
   /** Why its work has to end, though nobody here wanted that; and who is to be told, once it works. */
   lost: { readonly reason: unknown } | undefined;
-  onLost: ((reason: unknown) => void) | undefined;
+  holder: Stoppable | undefined;
   /** Slots that were waited for. */
   queuedReceipt: Receipt | undefined;
   /** What it wants of the backends; undefined where there are none. */

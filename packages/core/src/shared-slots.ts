@@ -67,7 +67,7 @@ export class SharedSlots implements SharedBackends {
     if (reservation === undefined || reservation.lost !== undefined) return;
     const reason = new HeadgateError('HG_LEASE_LOST', 'the slot that this request held is held by another now');
     reservation.lost = { reason };
-    reservation.onLost?.(reason);
+    reservation.holder?.abort(reason);
   }
 
   /** Gives back what nobody here will take any more. */

@@ -232,10 +232,11 @@ export class Journal {
     if (this.#size > 0 && link.isReady) {
       await new Promise<void>((resolve) => {
         const timer = clock.after(waitMs, resolve);
-        this.#onEmpty = () => {
+        const onEmpty = (): void => {
           timer.cancel();
           resolve();
         };
+        this.#onEmpty = onEmpty;
         this.#turns.freeAll();
       });
     }

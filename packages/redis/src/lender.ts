@@ -71,7 +71,8 @@ export class Lender {
   /** A share that was lent just now. */
   add(lease: Lease): void {
     this.#open.add(lease);
-    lease.giveBack = () => this.giveBack(lease);
+    const giveBack = (): Promise<void> => this.giveBack(lease);
+    lease.giveBack = giveBack;
     for (const key of lease.keys) {
       const leases = this.#byRow.get(key);
       if (leases === undefined) this.#byRow.set(key, new Set([lease]));

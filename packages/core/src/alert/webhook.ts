@@ -82,8 +82,9 @@ export class Webhook {
   async #post(event: AlertEvent, body: string): Promise<string | undefined> {
     const { url, secret, clock, fetch } = this.#options;
     const controller = new AbortController();
-    this.#stop = () => controller.abort();
-    const timer = clock.after(answerMsMax, () => controller.abort());
+    const stop = (): void => controller.abort();
+    this.#stop = stop;
+    const timer = clock.after(answerMsMax, stop);
     try {
       const headers: Record<string, string> = { 'content-type': 'application/json', 'x-headgate-event': event };
       if (secret !== undefined) headers['x-headgate-signature'] = await signatureOf(secret, body, clock.wall());
@@ -102,10 +103,11 @@ export class Webhook {
   #pause(ms: number): Promise<void> {
     return new Promise((resolve) => {
       const timer = this.#options.clock.after(ms, resolve);
-      this.#stop = () => {
+      const stop = (): void => {
         timer.cancel();
         resolve();
       };
+      this.#stop = stop;
     });
   }
 }

@@ -69,9 +69,12 @@ class ResponseTap {
   #takeOver(): void {
     const res = this.#res;
     this.#takenOver = true;
-    res.writeHead = (...args: unknown[]) => this.#writeHead(args);
-    res.write = (chunk: unknown, ...rest: unknown[]) => this.#write(chunk, rest);
-    res.end = (...args: unknown[]) => this.#end(args);
+    const writeHead = (...args: unknown[]): unknown => this.#writeHead(args);
+    const write = (chunk: unknown, ...rest: unknown[]): unknown => this.#write(chunk, rest);
+    const end = (...args: unknown[]): unknown => this.#end(args);
+    res.writeHead = writeHead;
+    res.write = write;
+    res.end = end;
   }
 
   #close(delivered: boolean): void {

@@ -44,10 +44,11 @@ export class Share {
     this.counter = counter;
     this.queue = queue;
     this.weight = counter.weight;
-    this.onFall = () => {
+    const fall = (): void => {
       queue.byCounter.update(this.place!);
       onFall(queue);
     };
+    this.onFall = fall;
   }
 }
 

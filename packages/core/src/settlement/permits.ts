@@ -69,7 +69,7 @@ export class Permits implements PermitOwner<Reservation> {
     reservation.grantedAt = this.#options.clock.now();
     this.#inFlight++;
     reservation.run?.begin(permit);
-    reservation.onLost = (reason) => permit.abort(reason);
+    reservation.holder = permit;
     if (reservation.lost !== undefined) permit.abort(reservation.lost.reason);
     const { events } = this.#options;
     if (events.heard('request-admitted')) {
@@ -162,11 +162,12 @@ export class Permits implements PermitOwner<Reservation> {
     if (this.#inFlight === 0) return true;
     return new Promise((resolve) => {
       const timer = this.#options.clock.after(waitMs, () => resolve(false));
-      this.#onReleased = () => {
+      const onReleased = (): void => {
         if (this.#inFlight > 0) return;
         timer.cancel();
         resolve(true);
       };
+      this.#onReleased = onReleased;
     });
   }
 

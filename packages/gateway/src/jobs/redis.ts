@@ -36,11 +36,12 @@ export function workingConnection(url: string): WorkingConnection {
   const redis = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: untilOver });
   const all = [redis];
   const duplicate = redis.duplicate.bind(redis);
-  redis.duplicate = (...options) => {
+  const duplicateKept: Redis['duplicate'] = (...options) => {
     const another = duplicate(...options);
     all.push(another);
     return another;
   };
+  redis.duplicate = duplicateKept;
   return {
     redis,
     disconnect: () => {

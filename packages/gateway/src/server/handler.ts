@@ -220,8 +220,9 @@ export class Handler {
           record.bodyReadMs = clock.now();
           resolve(outcome);
         };
-        arrival.onMalformed = () => end(malformed);
-        if (arrival.isMalformed) end(malformed);
+        const endMalformed = (): void => end(malformed);
+        arrival.onMalformed = endMalformed;
+        if (arrival.isMalformed) endMalformed();
         facts.readBody(bytesMax).then(end, reject);
       });
     };
