@@ -1,12 +1,13 @@
 /** Every recipe of docs/cookbook.md, started as it is written and tried the way its text says. */
 
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { parsePolicy } from '../../packages/core/src/index.js';
 import { type FakeOllama, type FakeOllamaOptions, startFakeOllama } from '../../packages/fake-ollama/src/index.js';
 import { type Gateway, startGateway } from '../../packages/gateway/src/index.js';
 import { until } from '../../packages/gateway/test/support/harness.js';
 import { page } from '../support/markdown.js';
+import { stillTime } from '../support/still-time.js';
 
 const env = {
   FREE_KEY: 'free-key-0001',
@@ -23,6 +24,8 @@ const recipes = new Map(
   }),
 );
 const tried = new Set<string>();
+
+beforeEach(stillTime);
 
 const closers: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -69,6 +72,9 @@ async function cook(name: string, fake: FakeOllamaOptions = {}): Promise<Kitchen
 const question = { model: 'llama3.2', messages: [{ role: 'user', content: 'hi' }], stream: false };
 const prompt = { model: 'llama3.2', prompt: 'hi', stream: false };
 const key = (value: string) => ({ headers: { authorization: `Bearer ${value}` } });
+
+/** Answers come when the test says so. */
+const held: FakeOllamaOptions = { faults: { hang: true } };
 
 /** What clients asked of a server; the gateway asks by itself whether it is there. */
 const askedOf = ({ seen }: FakeOllama) => seen.filter(({ headers }) => headers['user-agent'] !== 'headgate-probe');
@@ -118,6 +124,7 @@ describe('how often', () => {
   });
 
   test('throttle', async () => {
+    vi.restoreAllMocks();
     const { ask, log } = await cook('throttle');
     const answers = await Promise.all(Array.from({ length: 40 }, () => ask()));
     const found = answers.map(({ status }) => status).sort();
@@ -157,7 +164,7 @@ describe('who', () => {
   });
 
   test('ten-developers', async () => {
-    const { ask, gateway, backends } = await cook('ten-developers', { decodeTokensPerSecond: 2_000 });
+    const { ask, gateway, backends } = await cook('ten-developers');
     const asked = Array.from({ length: 30 }, (_, i) => ask({}, key(i % 11 === 10 ? env.NIGHTLY_KEY : `dev-${i % 11}`)));
     expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(times(200, 30));
     expect(backends[0]!.stats().runningMax).toBeLessThanOrEqual(2);
@@ -186,10 +193,11 @@ describe('who', () => {
 
 describe('how many at once', () => {
   test('one-at-a-time', async () => {
-    const { ask, gateway, backends } = await cook('one-at-a-time', { decodeTokensPerSecond: 20 });
+    const { ask, gateway, backends } = await cook('one-at-a-time', held);
     const first = [ask(), ask(), ask()];
     await until(() => gateway.limiter.stats().waiting === 2, 'two wait');
     const refused = await ask();
+    backends[0]!.set({ hang: false });
     expect([refused.status, refused.headers.get('x-headgate-reason')]).toEqual([503, 'queue-full']);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
     expect((await Promise.all(first)).map(({ status }) => status).sort()).toContain(200);
@@ -197,15 +205,16 @@ describe('how many at once', () => {
   });
 
   test('connections', async () => {
-    const { ask, gateway } = await cook('connections', { decodeTokensPerSecond: 20 });
+    const { ask, gateway, backends } = await cook('connections', held);
     const running = [ask(), ask()];
     await until(() => gateway.limiter.stats().inFlight === 2, 'two run');
     expect(await statuses(1, () => ask())).toEqual([429]);
+    backends[0]!.set({ hang: false });
     expect((await Promise.all(running)).map(({ status }) => status)).toEqual([200, 200]);
   });
 
   test('long-generations', async () => {
-    const { ask, gateway, backends } = await cook('long-generations', { decodeTokensPerSecond: 20 });
+    const { ask, gateway, backends } = await cook('long-generations', { faults: { stallAfterTokens: 5 } });
     const client = new AbortController();
     const answer = ask({ stream: true }, { signal: client.signal });
     const reader = (await answer).body!.getReader();
@@ -217,12 +226,14 @@ describe('how many at once', () => {
   });
 
   test('priorities', async () => {
-    const { ask, gateway, log } = await cook('priorities', { decodeTokensPerSecond: 100 });
+    const { ask, gateway, backends, log } = await cook('priorities', held);
     const all = [ask({}, key(env.BATCH_KEY))];
     await until(() => gateway.limiter.stats().inFlight === 1, 'one runs');
     for (let i = 0; i < 3; i++) all.push(ask({}, key(env.BATCH_KEY)));
     await until(() => gateway.limiter.stats().waiting === 3, 'three wait');
     for (let i = 0; i < 3; i++) all.push(ask({}, key(env.WEB_KEY)));
+    await until(() => gateway.limiter.stats().waiting === 6, 'and three more');
+    backends[0]!.set({ hang: false });
     expect((await Promise.all(all)).map(({ status }) => status)).toEqual(times(200, 7));
     await until(() => log.length === 7, 'all are in the log');
     expect(log.map(({ identity }) => identity)).toEqual(['batch', 'web', 'web', 'web', 'batch', 'batch', 'batch']);
@@ -231,8 +242,11 @@ describe('how many at once', () => {
 
 describe('several servers', () => {
   test('several-gpus', async () => {
-    const { ask, backends } = await cook('several-gpus', { decodeTokensPerSecond: 100 });
-    const answers = await Promise.all(Array.from({ length: 4 }, () => ask()));
+    const { ask, backends } = await cook('several-gpus', held);
+    const asked = Array.from({ length: 4 }, () => ask());
+    await until(() => backends.every((backend) => backend.stats().running === 2), 'four run');
+    for (const backend of backends) backend.set({ hang: false });
+    const answers = await Promise.all(asked);
     const by = answers.map(({ headers }) => headers.get('x-headgate-backend')).sort();
     expect(by).toEqual(['gpu0', 'gpu0', 'gpu1', 'gpu1']);
     expect(backends.map((backend) => backend.stats().runningMax)).toEqual([2, 2]);

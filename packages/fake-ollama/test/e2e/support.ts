@@ -1,5 +1,6 @@
 import http from 'node:http';
 import { afterEach } from 'vitest';
+import { patienceMs } from '../../../../test/support/patience.js';
 import { type FakeOllama, type FakeOllamaOptions, startFakeOllama } from '../../src/index.js';
 
 const started: FakeOllama[] = [];
@@ -12,7 +13,8 @@ afterEach(async () => {
 export async function fake(options: FakeOllamaOptions = {}): Promise<FakeOllama> {
   const server = await startFakeOllama(options);
   started.push(server);
-  return server;
+  const waitFor: FakeOllama['waitFor'] = (predicate, timeoutMs = patienceMs) => server.waitFor(predicate, timeoutMs);
+  return { ...server, waitFor };
 }
 
 export interface Reply {

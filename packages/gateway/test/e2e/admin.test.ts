@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { stillTime } from '../../../../test/support/still-time.js';
 import { chat, generate, post, setup, until } from '../support/harness.js';
 
 const key = 'admin-key-1';
@@ -38,7 +39,7 @@ describe('the pages for operators', () => {
   });
 
   it('say ready while a backend answers, and not ready when none does', async () => {
-    const { url } = await setup({ pool: { timeout: { connect: '200ms' } } });
+    const { url } = await setup({});
     const ready = await fetch(`${url}/readyz`);
     expect(ready.status).toBe(200);
     expect(await ready.json()).toMatchObject({ ready: true, backends: { b1: true }, states: { b1: 'healthy' } });
@@ -48,6 +49,7 @@ describe('the pages for operators', () => {
   });
 
   it('count what happened, by the words of the policy', async () => {
+    stillTime();
     const { url } = await setup({ limits: [{ name: 'gen', match: { operation: 'generate' }, requests: '2/min' }] });
     for (let times = 0; times < 4; times++) await (await post(`${url}/api/generate`, generate)).arrayBuffer();
     await (await post(`${url}/nowhere`, {})).arrayBuffer();

@@ -61,8 +61,8 @@ describe('agent runs over HTTP', () => {
 
   it('are cut with an error in the stream when their time is up, and the backend is let go', async () => {
     const { url, backend, gateway, log } = await setup(
-      { run: { time: '300ms' } },
-      { backends: [{ decodeTokensPerSecond: 20 }] },
+      { run: { time: '3s' } },
+      { backends: [{ faults: { stallAfterTokens: 5 } }] },
     );
     const controller = new AbortController();
     atEnd(async () => controller.abort());
@@ -73,7 +73,7 @@ describe('agent runs over HTTP', () => {
       signal: controller.signal,
     });
     const lines = (await answer.text()).trim().split('\n');
-    expect(JSON.parse(lines.at(-1)!)).toEqual({ error: 'run r1 is over: its time of 1s is up.' });
+    expect(JSON.parse(lines.at(-1)!)).toEqual({ error: 'run r1 is over: its time of 3s is up.' });
     await until(() => gateway.limiter.stats().inFlight === 0, 'the slot is free');
     await until(
       () => backend.seen.some(({ path, outcome }) => path === '/api/chat' && outcome === 'aborted'),

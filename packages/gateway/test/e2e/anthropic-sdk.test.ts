@@ -1,5 +1,6 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { describe, expect, it } from 'vitest';
+import { stillTime } from '../../../../test/support/still-time.js';
 import { setup, until } from '../support/harness.js';
 
 const question = {
@@ -33,6 +34,7 @@ describe('the Anthropic client through the gateway', () => {
   });
 
   it('shows its user the sentence of a refusal', async () => {
+    stillTime();
     const { url } = await setup({ requests: '10/min burst 1' });
     const client = clientOf(url);
     await client.messages.create(question);
@@ -42,7 +44,10 @@ describe('the Anthropic client through the gateway', () => {
   });
 
   it('stops the backend at once when it aborts', async () => {
-    const { url, backend, gateway } = await setup({}, { backends: [{ decodeTokensPerSecond: 20, outputTokens: 100 }] });
+    const { url, backend, gateway } = await setup(
+      {},
+      { backends: [{ decodeTokensPerSecond: 20, outputTokens: 1000 }] },
+    );
     const stream = await clientOf(url).messages.create({ ...question, stream: true });
     for await (const event of stream) if (event.type === 'content_block_delta') break;
     await backend.waitFor(() => backend.stats().aborted === 1);

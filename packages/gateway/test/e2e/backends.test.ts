@@ -1,7 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { atEnd, chat, fake, gatewayFor, generate, isProbe, post, setup, until } from '../support/harness.js';
+import { atEnd, chat, deadUrl, fake, gatewayFor, generate, isProbe, post, setup, until } from '../support/harness.js';
 
 /** A backend that answers as told. */
 async function serving(listener: RequestListener): Promise<string> {
@@ -18,14 +18,6 @@ async function listening(server: Server | ReturnType<typeof createTcpServer>): P
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** An address where nobody listens. */
-async function deadUrl(): Promise<string> {
-  const server = createTcpServer();
-  const url = await listening(server);
-  await new Promise<void>((resolve) => server.close(() => resolve()));
-  return url;
-}
-
 describe('a backend that fails before the first byte', () => {
   it('that refuses the connection is passed over for another, and the client notices nothing', async () => {
     const live = await fake();
@@ -35,7 +27,7 @@ describe('a backend that fails before the first byte', () => {
         requests: '100/min',
         pool: { pick: 'round-robin' },
         backends: [
-          { url: await deadUrl(), name: 'dead' },
+          { url: deadUrl(), name: 'dead' },
           { url: live.url, name: 'live' },
         ],
       },
@@ -54,7 +46,7 @@ describe('a backend that fails before the first byte', () => {
   });
 
   it('with no other one is 502 in the dialect of the path, and nothing is charged', async () => {
-    const gateway = await gatewayFor({ requests: '10/min', backends: [await deadUrl()] });
+    const gateway = await gatewayFor({ requests: '10/min', backends: [deadUrl()] });
     const native = await post(`${gateway.url}/api/generate`, generate);
     expect(native.status).toBe(502);
     expect(native.headers.get('x-headgate-reason')).toBe('backend-error');
@@ -98,7 +90,7 @@ describe('a backend that fails before the first byte', () => {
   });
 
   it('that gives no first byte in time is 504, and is told to stop', async () => {
-    const policy = { pool: { timeout: { firstByte: '10s', embed: { firstByte: '80ms' } } } };
+    const policy = { pool: { timeout: { firstByte: '10s', embed: { firstByte: '3s' } } } };
     const { url, backend, gateway } = await setup(policy, { backends: [{ faults: { hang: true } }] });
     const answer = await post(`${url}/api/embed`, { model: 'nomic-embed-text', input: 'hi' });
     expect(answer.status).toBe(504);
@@ -246,7 +238,7 @@ describe('a backend that fails in the middle', () => {
   });
 
   it('by standing still ends the stream with an error once it was idle too long', async () => {
-    const policy = { pool: { timeout: { idle: '100ms' } } };
+    const policy = { pool: { timeout: { idle: '3s' } } };
     const { url, backend } = await setup(policy, { backends: [{ faults: { stallAfterTokens: 3 } }] });
     const answer = await post(`${url}/api/chat`, { ...chat, stream: true });
     const lines = (await answer.text()).trim().split('\n');
@@ -256,7 +248,7 @@ describe('a backend that fails in the middle', () => {
   });
 
   it('by taking too long in all ends the stream with an error', async () => {
-    const policy = { pool: { timeout: { total: '150ms' } } };
+    const policy = { pool: { timeout: { total: '3s' } } };
     const { url } = await setup(policy, { backends: [{ decodeTokensPerSecond: 50, outputTokens: 1000 }] });
     const answer = await post(`${url}/api/chat`, { ...chat, stream: true });
     const lines = (await answer.text()).trim().split('\n');

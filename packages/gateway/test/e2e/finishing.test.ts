@@ -20,6 +20,15 @@ async function ask({ gateway }: Setup, path: string, body: object): Promise<RawC
   return client;
 }
 
+/** It stands still in the middle of each answer until it is told to go on. */
+const stalled: FakeOllamaOptions = { outputTokens: 60, faults: { stallAfterTokens: 20 } };
+const goOn = ({ backend }: Setup): void => backend.set({ hang: false, stallAfterTokens: undefined });
+/** The backend goes on: the gateway hears that the client has gone long before it has read the rest. */
+function leave(world: Setup, client: RawClient): void {
+  client.socket.destroy();
+  goOn(world);
+}
+
 const linesIn = (client: RawClient): number => client.received().split('"done":false').length - 1;
 /** What of the budget is gone. */
 const charged = ({ gateway }: Setup): number =>
@@ -39,10 +48,10 @@ describe('a client that leaves', () => {
     ['/v1/responses', { model: 'llama3.2', input: 'hi', stream: true }],
     ['/v1/messages', { ...streamed, max_tokens: 500 }],
   ])('in the middle of a stream of %s pays for all that the backend produced', async (path, body) => {
-    const world = await worldOf({ decodeTokensPerSecond: 200, outputTokens: 60 });
+    const world = await worldOf(stalled);
     const client = await ask(world, path, body);
     await until(() => client.received().length > 600, 'some of it came');
-    client.socket.destroy();
+    leave(world, client);
     const line = await over(world);
     expect(line).toMatchObject({ cut: 'client gone', status: 200, outputTokens: 60 });
     expect(world.backend.stats()).toMatchObject({ completed: 1, aborted: 0 });
@@ -50,19 +59,19 @@ describe('a client that leaves', () => {
   });
 
   it('before the first byte pays for the answer that then comes', async () => {
-    const world = await worldOf({ faults: { firstByteDelayMs: 300 }, outputTokens: 60 });
+    const world = await worldOf({ faults: { hang: true }, outputTokens: 60 });
     const client = await ask(world, '/api/chat', streamed);
     await world.backend.waitFor(() => world.backend.stats().running === 1);
-    client.socket.destroy();
+    leave(world, client);
     expect(await over(world)).toMatchObject({ cut: 'client gone', outputTokens: 60 });
     expect(world.backend.stats()).toMatchObject({ completed: 1, aborted: 0 });
   });
 
   it('before an answer that is no stream pays for it', async () => {
-    const world = await worldOf({ decodeTokensPerSecond: 200, outputTokens: 60 });
+    const world = await worldOf(stalled);
     const client = await ask(world, '/api/chat', chat);
     await world.backend.waitFor(() => world.backend.stats().running === 1);
-    client.socket.destroy();
+    leave(world, client);
     expect(await over(world)).toMatchObject({ cut: 'client gone', outputTokens: 60 });
     expect(world.backend.stats()).toMatchObject({ completed: 1, aborted: 0 });
   });
@@ -99,25 +108,27 @@ describe('a client that leaves', () => {
   });
 
   it('keeps its slot until the backend has ended, and hands it on then', async () => {
-    const world = await worldOf({ decodeTokensPerSecond: 200, outputTokens: 60 }, {}, 1);
+    const world = await worldOf(stalled, {}, 1);
     const client = await ask(world, '/api/chat', streamed);
     await until(() => linesIn(client) > 3, 'it streams');
     client.socket.destroy();
     const next = await ask(world, '/api/chat', chat);
     await until(() => world.gateway.limiter.stats().waiting === 1, 'the next one waits');
     expect(world.backend.stats().completed).toBe(0);
+    goOn(world);
     await until(() => next.received().includes('"done":true'), 'the next one is answered');
     expect(world.backend.stats()).toMatchObject({ completed: 2, aborted: 0 });
   });
 
   it('while it waits is charged nothing and never reaches a backend', async () => {
-    const world = await worldOf({ decodeTokensPerSecond: 200, outputTokens: 60 }, {}, 1);
+    const world = await worldOf(stalled, {}, 1);
     await ask(world, '/api/chat', streamed);
     await world.backend.waitFor(() => world.backend.stats().running === 1);
     const waiting = await ask(world, '/api/chat', streamed);
     await until(() => world.gateway.limiter.stats().waiting === 1, 'the second waits');
     waiting.socket.destroy();
     await until(() => world.gateway.limiter.stats().waiting === 0, 'the second is forgotten');
+    goOn(world);
     await until(() => world.log.length === 2, 'both are logged');
     expect(world.backend.seen).toHaveLength(1);
   });
@@ -126,22 +137,22 @@ describe('a client that leaves', () => {
 describe('a backend that works for nobody', () => {
   it('is stopped where the budget is spent', async () => {
     const world = await worldOf(
-      { decodeTokensPerSecond: 2_000, outputTokens: 10_000, faults: { ignoreNumPredict: true } },
+      { outputTokens: 10_000, faults: { ignoreNumPredict: true, stallAfterTokens: 20 } },
       { tokens: '400/hour' },
     );
     const client = await ask(world, '/api/chat', streamed);
     await until(() => linesIn(client) > 3, 'it streams');
-    client.socket.destroy();
+    leave(world, client);
     const line = await over(world);
     expect(Number(line.inputTokens) + Number(line.outputTokens)).toBe(400);
     expect(world.backend.stats().aborted).toBe(1);
   });
 
   it('and dies costs what was counted until then', async () => {
-    const world = await worldOf({ decodeTokensPerSecond: 200, outputTokens: 200, faults: { dieAfterTokens: 40 } });
+    const world = await worldOf({ outputTokens: 200, faults: { stallAfterTokens: 20, dieAfterTokens: 40 } });
     const client = await ask(world, '/api/chat', streamed);
     await until(() => linesIn(client) > 3, 'it streams');
-    client.socket.destroy();
+    leave(world, client);
     const line = await over(world);
     expect(line).toMatchObject({ cut: 'died' });
     // The last token may be lost with the connection.
@@ -166,7 +177,7 @@ describe('a backend that works for nobody', () => {
   });
 
   it('and stands still is given up after the idle time', async () => {
-    const world = await worldOf({ faults: { stallAfterTokens: 10 } }, { pool: { timeout: { idle: '200ms' } } });
+    const world = await worldOf({ faults: { stallAfterTokens: 10 } }, { pool: { timeout: { idle: '3s' } } });
     const client = await ask(world, '/api/chat', streamed);
     await until(() => linesIn(client) === 10, 'it stands still');
     client.socket.destroy();

@@ -2,8 +2,11 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { stillTime } from '../../../../test/support/still-time.js';
 import { atEnd, chat, generate, post, setup } from '../support/harness.js';
+
+beforeEach(stillTime);
 
 const keys = { 'sk-right-key': { id: 'team-a' } };
 const guessing = { name: 'guessing', per: 'address', failures: '5/min', block: '15min' };

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { stillTime } from '../../../../test/support/still-time.js';
 import { chat, generate, post, setup, until } from '../support/harness.js';
 
 const perOperation = {
@@ -20,6 +21,8 @@ const admitted = (all: readonly number[]): number => all.filter((status) => stat
 const refused = (all: readonly number[]): number => all.filter((status) => status === 429).length;
 
 describe('limits', () => {
+  beforeEach(stillTime);
+
   it('admits three of fifteen rapid requests under 10/min burst 3 and refuses the rest with 429', async () => {
     const { url, backend } = await setup(perOperation);
     const all = await statuses(15, () => post(`${url}/api/generate`, generate));

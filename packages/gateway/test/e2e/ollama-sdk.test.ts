@@ -1,5 +1,6 @@
 import { Ollama } from 'ollama';
 import { describe, expect, it } from 'vitest';
+import { stillTime } from '../../../../test/support/still-time.js';
 import { setup, until } from '../support/harness.js';
 
 const messages = [{ role: 'user', content: 'Why is the sky blue?' }];
@@ -32,6 +33,7 @@ describe('the ollama client through the gateway', () => {
   });
 
   it('shows its user the sentence of a refusal', async () => {
+    stillTime();
     const { url } = await setup({ requests: '10/min burst 1' });
     const client = new Ollama({ host: url });
     await client.chat({ model, messages });

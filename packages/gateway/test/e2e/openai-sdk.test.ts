@@ -1,5 +1,6 @@
 import OpenAI from 'openai';
 import { describe, expect, it } from 'vitest';
+import { stillTime } from '../../../../test/support/still-time.js';
 import { setup, until } from '../support/harness.js';
 
 const messages = [{ role: 'user' as const, content: 'Why is the sky blue?' }];
@@ -61,6 +62,7 @@ describe('the openai client through the gateway', () => {
   });
 
   it('shows its user the sentence of a refusal, with its code', async () => {
+    stillTime();
     const { url } = await setup({ requests: '10/min burst 1' });
     const client = clientOf(url);
     await client.chat.completions.create({ model, messages });
@@ -70,7 +72,7 @@ describe('the openai client through the gateway', () => {
   });
 
   it('comes back by itself after a refusal, and then succeeds', async () => {
-    const { url, log } = await setup({ requests: '60/min burst 1' });
+    const { url, log } = await setup({ requests: '10/min burst 1' });
     const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'team-a', maxRetries: 2 });
     await client.chat.completions.create({ model, messages });
     await client.chat.completions.create({ model, messages });

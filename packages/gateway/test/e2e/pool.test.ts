@@ -1,6 +1,7 @@
 /** Backends that die, stand still, come back: over real sockets, as clients and operators see it. */
 import { type FakeOllama, startFakeOllama } from '@headgate/fake-ollama';
 import { describe, expect, it } from 'vitest';
+import { ownAddress } from '../../../../test/support/addresses.js';
 import { startGateway } from '../../src/index.js';
 import { atEnd, chat, fake, gatewayFor, generate, post, setup, until } from '../support/harness.js';
 
@@ -10,11 +11,20 @@ const quick = {
   eject: { for: '300ms' },
 };
 
-/** Where the same server can be started again. */
-async function at(port: number): Promise<FakeOllama> {
-  const server = await startFakeOllama({ port, numParallel: 4, decodeTokensPerSecond: 100 });
+/** The same server again. */
+async function again({ port, url }: FakeOllama): Promise<FakeOllama> {
+  const server = await startFakeOllama({ port, host: new URL(url).hostname, numParallel: 4 });
   atEnd(() => server.close());
   return server;
+}
+
+/** So many requests at once of these servers, each of which is held until as many of them as it can serve are at work. */
+async function together(url: string, times: number, servers: readonly FakeOllama[]): Promise<Map<string, number>> {
+  for (const server of servers) server.set({ hang: true });
+  const answers = answersOf(url, times);
+  await until(() => servers.every((server) => server.stats().running === 4), 'all are at work');
+  for (const server of servers) server.set({ hang: false });
+  return answers;
 }
 
 const stateOf = (gateway: Awaited<ReturnType<typeof gatewayFor>>, name: string): string | undefined =>
@@ -34,7 +44,7 @@ async function answersOf(url: string, times: number, body: object = generate): P
 
 describe('a backend whose process is killed', () => {
   it('is done without, no request is lost before its first byte, and it is taken back when it is there again', async () => {
-    const options = { numParallel: 4, faults: { firstByteDelayMs: 300 } };
+    const options = { host: ownAddress(), numParallel: 4, faults: { hang: true } };
     const { url, gateway, backends, log } = await setup(
       { requests: '1000/s', pool: { ...quick, pick: 'least-busy' } },
       { backends: [options, options] },
@@ -42,9 +52,9 @@ describe('a backend whose process is killed', () => {
     const asked = Array.from({ length: 8 }, () => post(`${url}/api/generate`, generate));
     await until(() => backends[0]!.stats().running === 4 && backends[1]!.stats().running === 4, 'all are at work');
     backends[0]!.crash();
+    backends[1]!.set({ hang: false });
     expect((await Promise.all(asked)).map(({ status }) => status)).toEqual(Array(8).fill(200));
-    await until(() => ['ejected', 'down'].includes(stateOf(gateway, 'b1')!), 'it is out');
-    backends[1]!.set({ firstByteDelayMs: 0 });
+    await until(() => stateOf(gateway, 'b1') === 'down', 'it is out');
     expect(await answersOf(url, 12)).toEqual(new Map([['200 b2', 12]]));
     const events = log.filter(({ event }) => event !== undefined);
     expect(events[0]).toMatchObject({ backend: 'b1' });
@@ -57,12 +67,10 @@ describe('a backend whose process is killed', () => {
       backends: { b1: false, b2: true },
     });
 
-    const again = await at(backends[0]!.port);
+    const back = await again(backends[0]!);
     await until(() => stateOf(gateway, 'b1') === 'healthy', 'it is back');
     expect(log.filter(({ event }) => event === 'backend-up')).toMatchObject([{ backend: 'b1' }]);
-    again.set({ firstByteDelayMs: 100 });
-    backends[1]!.set({ firstByteDelayMs: 100 });
-    expect(await answersOf(url, 8)).toEqual(
+    expect(await together(url, 8, [back, backends[1]!])).toEqual(
       new Map([
         ['200 b1', 4],
         ['200 b2', 4],
@@ -72,7 +80,7 @@ describe('a backend whose process is killed', () => {
   });
 
   it('and whose clients leave leaves the load even when it is back (F5)', async () => {
-    const options = { numParallel: 4, decodeTokensPerSecond: 40 };
+    const options = { host: ownAddress(), numParallel: 4, faults: { stallAfterTokens: 5 } };
     const policy = { pool: { ...quick, pick: 'least-busy' } };
     const { url, gateway, backends } = await setup(policy, { backends: [options, options] });
     const body = JSON.stringify({ ...chat, stream: true });
@@ -86,15 +94,17 @@ describe('a backend whose process is killed', () => {
     for (const client of clients.filter((_, i) => i % 3 === 0)) client.abort();
     backends[0]!.crash();
     for (const client of clients.filter((_, i) => i % 3 === 1)) client.abort();
+    backends[1]!.set({ stallAfterTokens: undefined });
     await Promise.all(gone);
-    await at(backends[0]!.port);
+    const back = await again(backends[0]!);
     await until(() => stateOf(gateway, 'b1') === 'healthy', 'it is back');
     await until(() => gateway.limiter.stats().inFlight === 0, 'all have ended');
     expect(gateway.limiter.stats()).toMatchObject({ inFlight: 0, waiting: 0, open: 0 });
-    const slow = { ...chat, stream: true };
-    const after = Array.from({ length: 8 }, () => post(`${url}/api/chat`, slow).then((answer) => answer.text()));
+    for (const server of [back, backends[1]!]) server.set({ hang: true });
+    const after = Array.from({ length: 8 }, () => post(`${url}/api/chat`, chat).then((answer) => answer.text()));
     await until(() => gateway.limiter.stats().inFlight === 8, 'all are at work');
     expect(gateway.limiter.stats().backends.map(({ used }) => used)).toEqual([4, 4]);
+    for (const server of [back, backends[1]!]) server.set({ hang: false });
     await Promise.all(after);
   });
 
@@ -107,8 +117,8 @@ describe('a backend whose process is killed', () => {
     const failed = await answersOf(url, 40);
     expect([...failed.keys()].every((by) => by.startsWith('502 '))).toBe(true);
     expect(gateway.limiter.stats()).toMatchObject({ inFlight: 0, waiting: 0, open: 0 });
-    for (const backend of backends) backend.set({ resetBeforeFirstByte: false, firstByteDelayMs: 100 });
-    const whole = await answersOf(url, 8);
+    for (const backend of backends) backend.set({ resetBeforeFirstByte: false });
+    const whole = await together(url, 8, backends);
     expect([...whole.values()].reduce((sum, times) => sum + times)).toBe(8);
     expect(backends.map((backend) => backend.stats().runningMax)).toEqual([4, 4]);
     expect([...whole.keys()].every((by) => by.startsWith('200 '))).toBe(true);
@@ -234,7 +244,7 @@ describe('which backend holds a model', () => {
 describe('backends that are added, drained and taken out while requests run and wait', () => {
   it('lose none of them', async () => {
     const servers = await Promise.all(
-      Array.from({ length: 3 }, () => fake({ numParallel: 4, faults: { firstByteDelayMs: 300 } })),
+      Array.from({ length: 3 }, () => fake({ numParallel: 4, faults: { hang: true } })),
     );
     const [first, second, third] = servers.map(({ url }, index) => ({ url, name: `b${index + 1}`, slots: 4 }));
     const rest = { requests: '1000/s', pool: { ...quick, pick: 'least-busy' } };
@@ -246,6 +256,7 @@ describe('backends that are added, drained and taken out while requests run and 
     await gateway.reload({ ...rest, backends: [{ ...second, drain: true }, third] });
     await until(() => servers[2]!.stats().running === 4, 'those who wait go to the new one');
     expect(servers.map((server) => server.stats().running)).toEqual([4, 4, 4]);
+    for (const server of servers) server.set({ hang: false });
     expect(await asked).toEqual(
       new Map([
         ['200 b1', 4],

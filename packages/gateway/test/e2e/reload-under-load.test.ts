@@ -95,7 +95,7 @@ it('loses none of 2,000 requests in flight over twenty reloads, good and bad, an
   // In portions, since a listening socket holds no more than some hundred connections that were not accepted yet.
   while (outcomes.length < requests) {
     for (let i = 0; i < 100; i++) outcomes.push(generation(gateway.port, outcomes.length % identities, agent));
-    await until(() => underWay() === outcomes.length, `${outcomes.length} are in flight`, 60_000);
+    await until(() => underWay() === outcomes.length, `${outcomes.length} are in flight`);
   }
 
   let [good, bad] = [0, 0];

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { type FakeOllama, type FakeOllamaOptions, type SeenRequest, startFakeOllama } from '@headgate/fake-ollama';
 import { afterEach } from 'vitest';
+import { ownAddress } from '../../../../test/support/addresses.js';
 import { patienceMs } from '../../../../test/support/patience.js';
 import { type Gateway, startGateway } from '../../src/index.js';
 
@@ -25,10 +26,15 @@ export function isProbe({ headers }: { readonly headers: IncomingHttpHeaders }):
 export async function fake(options: FakeOllamaOptions = {}): Promise<FakeOllama> {
   const server = await startFakeOllama(options);
   atEnd(() => server.close());
+  const waitFor: FakeOllama['waitFor'] = (predicate) => server.waitFor(predicate, patienceMs);
   return Object.create(server, {
     seen: { get: () => server.seen.filter((request: SeenRequest) => !isProbe(request)) },
+    waitFor: { value: waitFor },
   }) as FakeOllama;
 }
+
+/** An address where nobody listens. */
+export const deadUrl = (): string => `http://${ownAddress()}:9`;
 
 export interface Setup {
   readonly gateway: Gateway;
