@@ -58,7 +58,7 @@ interface Ending {
 }
 
 /** Longest that a condition may take to come true, ms of real time. */
-const patienceMs = 10_000;
+const patienceMs = 30_000;
 
 const heard: readonly EventName[] = [
   'request-refused',
@@ -95,7 +95,7 @@ export class Ledger {
     return this.words.filter((word) => word === name).length;
   }
 
-  /** Resolves once the condition holds; rejects when it does not in ten seconds. */
+  /** Resolves once the condition holds; rejects when it does not in half a minute. */
   until(condition: (ledger: Ledger) => boolean, what: string): Promise<void> {
     const real = systemClock();
     const deadline = real.now() + patienceMs;

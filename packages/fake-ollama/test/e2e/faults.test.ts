@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { ownAddress } from '../../../../test/support/addresses.js';
 import { type FakeOllama, startFakeOllama } from '../../src/index.js';
 import { ask, call, events, fake, lines, user } from './support.js';
 
@@ -180,10 +181,11 @@ test('a slow reader holds the slot: the server does not run ahead of it', async 
   socket.destroy();
   await server.waitFor((fake) => fake.stats().aborted === 1);
   expect(server.stats().running).toBe(0);
-}, 30_000);
+});
 
 test('a crash of the server breaks every connection and stops listening', async () => {
-  const server = await fake({ faults: { stallAfterTokens: 2 } });
+  const host = ownAddress();
+  const server = await fake({ host, faults: { stallAfterTokens: 2 } });
   const reply = ask(server, '/api/chat', request);
   await server.waitFor((fake) => fake.seen[0]?.tokensSent === 2);
   server.crash();
@@ -191,7 +193,7 @@ test('a crash of the server breaks every connection and stops listening', async 
   await expect(ask(server, '/api/tags')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   await server.idle();
   expect(server.seen[0]?.outcome).toBe('crashed');
-  const again = await startFakeOllama({ port: server.port });
+  const again = await startFakeOllama({ port: server.port, host });
   expect((await ask(again, '/api/tags')).status).toBe(200);
   await again.close();
 });

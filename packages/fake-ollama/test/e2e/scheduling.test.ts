@@ -151,7 +151,8 @@ test('another num_ctx reloads, its absence matches the automatic size, and shift
 });
 
 test('a load is thrown away with the client that asked for it, and the next waiter starts it again', async () => {
-  const server = await fake({ models: [{ name: 'slow', loadMs: 30 }] });
+  // Long enough for the second one to come and the first one to leave meanwhile.
+  const server = await fake({ models: [{ name: 'slow', loadMs: 4_000 }] });
   const first = chat(server, 'slow');
   await server.waitFor((fake) => fake.stats().loads === 1);
   const second = chat(server, 'slow');
@@ -195,14 +196,19 @@ test('an idle model leaves after its keep-alive; expires_at is only renewed when
 });
 
 test('the prompt cache spares prefill of a continued conversation, not its count', async () => {
-  const server = await fake({ prefillTokensPerSecond: 2000 });
-  const opening = 'word '.repeat(80);
-  const first = lines((await chat(server, 'llama3.2', { messages: user(opening) }).reply).text)[0]!;
-  const messages = [...user(opening), first.message, ...user('and?')];
-  const second = lines((await chat(server, 'llama3.2', { messages }).reply).text)[0] as Record<string, number>;
-  expect(second.prompt_eval_count).toBeGreaterThan(first.prompt_eval_count as number);
-  expect(first.prompt_eval_duration).toBeGreaterThan(40e6);
-  expect(second.prompt_eval_duration).toBeLessThan((first.prompt_eval_duration as number) / 2);
+  const shares: number[] = [];
+  for (let times = 0; times < 5; times++) {
+    const server = await fake({ prefillTokensPerSecond: 2000 });
+    const opening = 'word '.repeat(80);
+    const first = lines((await chat(server, 'llama3.2', { messages: user(opening) }).reply).text)[0]!;
+    const messages = [...user(opening), first.message, ...user('and?')];
+    const second = lines((await chat(server, 'llama3.2', { messages }).reply).text)[0] as Record<string, number>;
+    expect(second.prompt_eval_count).toBeGreaterThan(first.prompt_eval_count as number);
+    expect(first.prompt_eval_duration).toBeGreaterThan(40e6);
+    shares.push(second.prompt_eval_duration! / (first.prompt_eval_duration as number));
+  }
+  // The smallest counts: a busy machine makes a wait longer now and then, and never shorter.
+  expect(Math.min(...shares)).toBeLessThan(0.5);
 });
 
 test('decode speed paces the stream', async () => {

@@ -38,7 +38,7 @@ export interface CallOptions {
 export function call(server: FakeOllama, path: string, body?: unknown, options: CallOptions = {}): Call {
   const data = body === undefined || typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body);
   const request = http.request({
-    host: '127.0.0.1',
+    host: new URL(server.url).hostname,
     port: server.port,
     path,
     method: options.method ?? (body === undefined ? 'GET' : 'POST'),

@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { atEnd, chat, gatewayFor, generate, setup, until } from '../support/harness.js';
+import { atEnd, chat, gatewayFor, generate, isProbe, setup, until } from '../support/harness.js';
 import { raw, rawClient, statusOf } from '../support/raw.js';
 
 const body = JSON.stringify(generate);
@@ -43,7 +43,8 @@ describe('clients that take their time', () => {
   it('with reading slow the backend down and cost no memory; one that stops reading is dropped', async () => {
     const text = 'x'.repeat(64 * 1024);
     let sent = 0;
-    const server = createServer((_, response) => {
+    const server = createServer((request, response) => {
+      if (isProbe(request)) return void response.end();
       response.writeHead(200, { 'content-type': 'application/x-ndjson' });
       const more = (): void => {
         while (!response.destroyed) {

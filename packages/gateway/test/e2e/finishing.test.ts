@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { FakeOllamaOptions } from '@headgate/fake-ollama';
 import { describe, expect, it } from 'vitest';
-import { atEnd, chat, gatewayFor, generate, type Setup, setup, until } from '../support/harness.js';
+import { atEnd, chat, gatewayFor, generate, isProbe, type Setup, setup, until } from '../support/harness.js';
 import { type RawClient, rawClient } from '../support/raw.js';
 
 const policy = { tokens: '100k/hour', onClientGone: 'finish' };
@@ -80,7 +80,8 @@ describe('a client that leaves', () => {
     const line = `${JSON.stringify({ model: 'm', message: { content: 'x'.repeat(64 * 1024) }, done: false })}\n`;
     const last = `${JSON.stringify({ model: 'm', message: { content: '' }, done: true, prompt_eval_count: 9, eval_count: 777 })}\n`;
     let sent = 0;
-    const server = createServer(async (_, response) => {
+    const server = createServer(async (request, response) => {
+      if (isProbe(request)) return void response.end();
       response.writeHead(200, { 'content-type': 'application/x-ndjson' });
       for (sent = 0; sent < 600; sent++) if (!response.write(line)) await once(response, 'drain');
       response.end(last);
