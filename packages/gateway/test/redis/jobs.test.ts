@@ -32,13 +32,11 @@ async function gateway(policy: object = {}, options: SetupOptions = {}) {
     return (await answer.json()) as View;
   };
   const ended = async (id: string, headers?: Record<string, string>): Promise<View> => {
-    await expect
-      .poll(async () => (await view(id, headers)).state, { timeout: 15_000, interval: 20 })
-      .toMatch(/^(done|failed)$/);
+    await expect.poll(async () => (await view(id, headers)).state, { interval: 20 }).toMatch(/^(done|failed)$/);
     return view(id, headers);
   };
   /** Once the gateway has connected to its queue. */
-  await expect.poll(async () => (await fetch(`${url}/jobs/x`, { headers: ann })).status, { timeout: 15_000 }).toBe(404);
+  await expect.poll(async () => (await fetch(`${url}/jobs/x`, { headers: ann })).status).toBe(404);
   return { url, submit, view, ended, prefix: store.prefix, ...rest };
 }
 
@@ -87,12 +85,10 @@ describe('a job', () => {
     const { submit, view, url, gateway: own } = await gateway({}, { backends: [slow] });
     const { id } = (await (await submit(long)).json()) as View;
     const tokens = async () => ((await view(id)).progress as { outputTokens: number }).outputTokens;
-    await expect.poll(tokens, { timeout: 10_000 }).toBeGreaterThan(5);
+    await expect.poll(tokens).toBeGreaterThan(5);
     const answer = await fetch(`${url}/jobs/${id}`, { method: 'DELETE', headers: ann });
     expect([answer.status, await answer.json()]).toEqual([202, { id, state: 'cancelling' }]);
-    await expect
-      .poll(async () => (await fetch(`${url}/jobs/${id}`, { headers: ann })).status, { timeout: 5_000 })
-      .toBe(404);
+    await expect.poll(async () => (await fetch(`${url}/jobs/${id}`, { headers: ann })).status).toBe(404);
     expect(own.limiter.stats()).toMatchObject({ inFlight: 0, open: 0 });
   });
 
@@ -227,7 +223,7 @@ describe('a submission', () => {
     expect((await submit(job, bob)).status).toBe(503);
     backend.set({ hang: false });
     for (const id of ids) await ended(id);
-    await expect.poll(async () => (await submit(job)).status, { timeout: 5_000 }).toBe(202);
+    await expect.poll(async () => (await submit(job)).status).toBe(202);
     expect((await fetch(`${url}/jobs`, { headers: ann })).status).toBe(405);
   });
 
@@ -265,7 +261,7 @@ describe('a callback', () => {
       [true, '/done?of=ann', id, 'done'],
     ]);
     expect(to.received[0]!.body).toMatchObject({ event: 'job-ended', result: { status: 200 } });
-    await expect.poll(async () => (await view(id)).callback, { timeout: 5_000 }).toMatchObject({ state: 'sent' });
+    await expect.poll(async () => (await view(id)).callback).toMatchObject({ state: 'sent' });
   });
 
   test('follows no redirect', async () => {
@@ -287,9 +283,7 @@ describe('a callback', () => {
     // Of a name it is known only when it is looked up.
     const { id } = (await (await submit({ ...job, callback: `http://localhost:${to.port}/x` })).json()) as View;
     expect((await ended(id)).state).toBe('done');
-    await expect
-      .poll(async () => (await view(id)).callback, { timeout: 5_000 })
-      .toMatchObject({ state: 'failed', tries: 1 });
+    await expect.poll(async () => (await view(id)).callback).toMatchObject({ state: 'failed', tries: 1 });
     expect(to.received).toEqual([]);
   });
 
@@ -300,9 +294,7 @@ describe('a callback', () => {
     const { id } = (await (await submit({ ...job, callback: to.url })).json()) as View;
     await until(() => backend.seen.length === 1, 'it runs');
     expect((await fetch(`${url}/jobs/${id}`, { method: 'DELETE', headers: ann })).status).toBe(202);
-    await expect
-      .poll(async () => (await fetch(`${url}/jobs/${id}`, { headers: ann })).status, { timeout: 5_000 })
-      .toBe(404);
+    await expect.poll(async () => (await fetch(`${url}/jobs/${id}`, { headers: ann })).status).toBe(404);
     backend.set({ hang: false });
     const { id: next } = (await (await submit({ ...job, callback: to.url })).json()) as View;
     await until(() => to.received.length > 0, 'the next is told', 10_000);
@@ -321,9 +313,7 @@ test('how many jobs wait and run is a metric', async () => {
   for (let i = 0; i < 4; i++) await submit(job);
   const jobs = async (): Promise<string> =>
     (await (await fetch(`${url}/metrics`)).text()).match(/^headgate_jobs.*$/gm)?.join(' ') ?? '';
-  await expect
-    .poll(jobs, { timeout: 15_000, interval: 100 })
-    .toBe('headgate_jobs{state="waiting"} 2 headgate_jobs{state="running"} 2');
+  await expect.poll(jobs, { interval: 100 }).toBe('headgate_jobs{state="waiting"} 2 headgate_jobs{state="running"} 2');
 });
 
 test('a gateway that takes no more jobs shows those it has', async () => {

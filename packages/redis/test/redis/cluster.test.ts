@@ -7,8 +7,8 @@ import { bucket, cost, hour, rolling, slots, subject, tokens } from '../../../co
 import { redisStore, type SharedStore } from '../../src/index.js';
 import { slotOf } from '../../src/slot.js';
 import { RedisCluster } from '../support/cluster.js';
-import { Guarded } from '../support/guarded.js';
-import { space } from '../support/store.js';
+import { Guarded, usual } from '../support/guarded.js';
+import { inTime, space } from '../support/store.js';
 
 let servers: RedisCluster;
 let admin: Cluster;
@@ -35,7 +35,7 @@ async function storeOf(limits: readonly Limit[], prefix = space()): Promise<Shar
       () => true,
       () => false,
     );
-  await expect.poll(isUp, { timeout: 5_000 }).toBe(true);
+  await expect.poll(isUp).toBe(true);
   return store;
 }
 
@@ -102,7 +102,7 @@ describe('limits that live apart', () => {
     const asked = Array.from({ length: 450 }, async (_, i) => {
       const store = stores[i % 3]!;
       const who = subject(`id${i % 20}`, { address: `10.0.0.${i % 7}`, model: `m${i % 3}` });
-      const answer = await store.reserve(store.prepare(wide), who, tokens(1));
+      const answer = await inTime(() => store.reserve(store.prepare(wide), who, tokens(1)));
       if (answer.admitted) await store.settle(answer, tokens(1));
       return answer.admitted;
     });
@@ -139,21 +139,24 @@ describe('a node that is lost', () => {
     for (const one of all) for (const identity of identities) await one.take(identity, 1);
     servers.nodes[1]!.kill();
     const answers = { open: 'admitted', closed: 'down', 'local-share': 'admitted' };
+    const took: number[] = [];
     const askEveryone = async (one: Guarded): Promise<void> => {
       for (const identity of identities) {
         const { said, tookMs } = await one.decide(identity, 1);
         expect([identity, said]).toEqual([identity, isLost(identity) ? answers[one.onDown] : 'admitted']);
-        expect(tookMs).toBeLessThan(1_500);
+        if (isLost(identity)) took.push(tookMs);
       }
     };
     for (let i = 0; i < 3; i++) await Promise.all(all.map(askEveryone));
+    // Not as long as it is waited for an answer.
+    expect(usual(took)).toBeLessThan(1_000);
     expect(all.map(({ changes }) => changes)).toEqual([['down'], ['down'], ['down']]);
     const [kept] = identities.filter((identity) => !isLost(identity));
     // The deciding was the node's own throughout: nothing of it had to be told afterwards.
     expect(await all[1]!.used(kept!)).toBe(4);
     await servers.nodes[1]!.start();
     const back = () => all.map(({ changes }) => changes.at(-1));
-    await expect.poll(back, { timeout: 10_000 }).toEqual(['up', 'up', 'up']);
+    await expect.poll(back).toEqual(['up', 'up', 'up']);
     for (const one of all) {
       for (const identity of identities) expect((await one.decide(identity, 1)).said).toBe('admitted');
     }

@@ -1,10 +1,10 @@
 /** A master that is lost, and its replica that takes its place: with Sentinel, and with both clients. */
-import { systemClock } from '@headgate/core';
 import * as ioredis6 from 'ioredis';
 import * as ioredis5 from 'ioredis5';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { patienceMs } from '../../../../test/support/patience.js';
 import { hour, rolling, subject, tokens } from '../../../core/test/support/fixtures.js';
-import { Guarded } from '../support/guarded.js';
+import { Guarded, usual } from '../support/guarded.js';
 import { freePort } from '../support/ports.js';
 import { Watched } from '../support/sentinel.js';
 
@@ -50,18 +50,21 @@ describe.each(clients)('a master that is lost, %s', (_, Redis) => {
     await one.guard.settle(await one.take('ann', 20), tokens(20));
     await expect.poll(() => one.used('ann')).toBe(30);
     await servers.replicated();
+    one.changes.length = 0;
     servers.master.kill();
-    const clock = systemClock();
-    const killedAt = clock.now();
-    // The failover itself takes Sentinel a second or two; decisions never wait for it.
+    const until = performance.now() + patienceMs;
+    const took: number[] = [];
+    // The failover itself takes Sentinel a second or two of the real clock; decisions never wait for it.
     while (one.changes.at(-1) !== 'up') {
       const { said, tookMs } = await one.decide('ann', 0);
-      expect([said, tookMs < 500]).toEqual(['admitted', true]);
-      if (clock.now() - killedAt > 20_000) throw new Error('the replica was not found');
+      expect(said).toBe('admitted');
+      took.push(tookMs);
+      if (performance.now() > until) throw new Error('the replica was not found');
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
+    expect(usual(took)).toBeLessThan(100);
     await one.guard.settle(running, tokens(25));
-    await expect.poll(() => one.used('ann').catch(() => 0), { timeout: 5_000 }).toBe(45);
+    await expect.poll(() => one.used('ann').catch(() => 0)).toBe(45);
     expect(one.changes).toEqual(['down', 'up']);
   });
 });

@@ -146,7 +146,7 @@ describe('while Redis is away', () => {
     store.record(set, ann, tokens(7));
     expect(lost).toHaveLength(2);
     proxy.pass();
-    await expect.poll(() => used('id19999'), { timeout: 10_000 }).toBe(1);
+    await expect.poll(() => used('id19999')).toBe(1);
     await expect.poll(() => used()).toBe(7);
   });
 });

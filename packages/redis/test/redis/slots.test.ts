@@ -1,6 +1,6 @@
 /** Slots over several processes: held while their holder is heard of, back when it is not, never held twice. */
 import type { Limit } from '@headgate/core';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { bucket, cost, hour, minute, second, slots, subject } from '../../../core/test/support/fixtures.js';
 import { FaultyProxy } from '../support/faulty-proxy.js';
 import { admin, ends, ownRedis, server } from '../support/own-redis.js';
@@ -141,8 +141,8 @@ describe('when Redis has forgotten what is held', () => {
     const receipts = [await one.take(), await one.take(), await two.take()];
     own.kill();
     await own.start();
-    await expect.poll(() => one.free().catch(() => 'down'), { timeout: 5_000 }).toBe(0);
-    await expect.poll(() => two.free().catch(() => 'down'), { timeout: 5_000 }).toBe(0);
+    await expect.poll(() => one.free().catch(() => 'down')).toBe(0);
+    await expect.poll(() => two.free().catch(() => 'down')).toBe(0);
     expect([one.lost, two.lost]).toEqual([[], []]);
     await one.store.settle(receipts[0]!, cost());
     await expect.poll(() => two.free()).toBe(1);
@@ -160,11 +160,11 @@ describe('when Redis was away for longer than a lease', () => {
     const [one, two] = [await process(own.port), await process(own.port)];
     const receipts = [await one.take(), await one.take(), await two.take()];
     own.kill();
-    await expect.poll(() => one.free().catch(() => 'down'), { timeout: 5_000 }).toBe('down');
+    await expect.poll(() => one.free().catch(() => 'down')).toBe('down');
     await pass(3 * leaseMs);
     await own.start();
     for (const each of [one, two]) {
-      await expect.poll(() => each.free().catch(() => 'down'), { timeout: 5_000 }).toBe(0);
+      await expect.poll(() => each.free().catch(() => 'down')).toBe(0);
     }
     expect([one.lost, two.lost]).toEqual([[], []]);
     await one.store.settle(receipts[0]!, cost());
@@ -193,18 +193,18 @@ describe('when Redis comes back without memory', () => {
       await one.take();
       proxy.cut();
       own.kill();
-      await expect.poll(() => two.free().catch(() => 'down'), { timeout: 5_000 }).toBe('down');
+      await expect.poll(() => two.free().catch(() => 'down')).toBe('down');
       await pass(outageMs);
       await own.start();
       const ask = () => two.try().catch(({ code }: { code: string }) => ({ admitted: code }));
-      await expect.poll(ask, { timeout: 5_000 }).toEqual({ admitted: 'HG_STORE_DOWN' });
-      await expect.poll(() => two.free().catch(() => 0), { timeout: 5_000 }).toBe(3);
+      await expect.poll(ask).toEqual({ admitted: 'HG_STORE_DOWN' });
+      await expect.poll(() => two.free().catch(() => 0)).toBe(3);
       expect(await ask()).toEqual({ admitted: 'HG_STORE_DOWN' });
       // Its share is not all of the limits now, as if it were alone.
       expect(two.store.peers.count).toBe(2);
       clock.advance(300);
       proxy.pass();
-      await expect.poll(() => two.free(), { timeout: 5_000 }).toBe(1);
+      await expect.poll(() => two.free()).toBe(1);
       clock.advance(300);
       expect([(await two.try()).admitted, (await two.try()).admitted]).toEqual([true, false]);
       expect(one.lost).toEqual([]);
@@ -218,10 +218,10 @@ describe('when Redis comes back without memory', () => {
       await pass(ms);
       return two.store.peers.count;
     };
-    await expect.poll(() => heardAfter(beatMs), { timeout: 5_000 }).toBe(2);
+    await expect.poll(() => heardAfter(beatMs)).toBe(2);
     await one.store.close();
     expect(await heardAfter(leaseMs / 2)).toBe(2);
-    await expect.poll(() => heardAfter(beatMs), { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => heardAfter(beatMs)).toBe(1);
   });
 });
 
@@ -235,7 +235,7 @@ describe('a slot that Redis counts and nobody has', () => {
     proxy.loseNextReply();
     await expect(one.try()).rejects.toThrow();
     expect(await two.free()).toBe(1);
-    await expect.poll(() => one.free().catch(() => 'down'), { timeout: 5_000 }).toBe(2);
+    await expect.poll(() => one.free().catch(() => 'down')).toBe(2);
     await one.store.settle(receipt, cost());
     expect(await two.free()).toBe(3);
   });
@@ -267,7 +267,7 @@ describe('beats', () => {
     };
     const before = await executed();
     clock.advance(beatMs);
-    await vi.waitFor(async () => expect(await executed()).toBeGreaterThan(before), { timeout: 5_000, interval: 1 });
+    await expect.poll(executed, { interval: 1 }).toBeGreaterThan(before);
     // What was sent with it, or after an answer that told of an unknown script, has been executed after this.
     for (let i = 0; i < 4; i++) await admin.ping();
     const during = (await executed()) - before;
@@ -345,7 +345,7 @@ describe("when the server's clock steps", () => {
           await pass(leaseMs);
           return two.free();
         },
-        { timeout: 20_000, interval: 1 },
+        { interval: 1 },
       )
       .toBe(3);
     expect(clock.now()).toBeLessThan(4 * leaseMs);

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { Cluster, Redis } from 'ioredis';
 import { afterAll, describe, expect, test } from 'vitest';
 import { findRedisServer } from '../../../../scripts/redis-server.mjs';
+import { patienceMs } from '../../../../test/support/patience.js';
 import { RedisCluster } from '../support/cluster.js';
 import { FaultyProxy } from '../support/faulty-proxy.js';
 import { answersPing, freePort } from '../support/ports.js';
@@ -64,18 +65,16 @@ describe('a server for tests', () => {
     const args = ['--eval', starter, '--', watchedServer, findRedisServer()!, String(port)];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     await once(child.stdout, 'data');
-    for (let i = 0; i < 200 && !(await answersPing(port)); i++);
-    expect(await answersPing(port)).toBe(true);
+    await expect.poll(() => answersPing(port)).toBe(true);
     child.kill('SIGKILL');
-    for (let i = 0; i < 100 && (await answersPing(port)); i++) await new Promise((resolve) => setTimeout(resolve, 20));
-    expect(await answersPing(port)).toBe(false);
+    await expect.poll(() => answersPing(port)).toBe(false);
   });
 
   test('a replica follows its master', async () => {
     const master = await started();
     const replica = await started({ replicaof: `127.0.0.1 ${master.port}` });
     await clientOf(master.port).set('key', 'value');
-    await clientOf(master.port).call('WAIT', 1, 5_000);
+    await clientOf(master.port).call('WAIT', 1, patienceMs);
     expect(await clientOf(replica.port).get('key')).toBe('value');
   });
 

@@ -1,10 +1,10 @@
 /** A Redis Cluster of three masters, each with a third of the slots. */
 import { Redis } from 'ioredis';
+import { patienceMs } from '../../../../test/support/patience.js';
 import { busOffset } from './ports.js';
 import { RedisServer } from './redis-server.js';
 
 const slots = 16_384;
-const agreeMs = 20_000;
 
 export class RedisCluster {
   readonly nodes: readonly RedisServer[];
@@ -48,7 +48,7 @@ async function introduce(nodes: readonly RedisServer[], clients: readonly Redis[
     await client.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
   }
   for (const { port } of nodes) await clients[0]!.call('CLUSTER', 'MEET', '127.0.0.1', port, port + busOffset);
-  const until = Date.now() + agreeMs;
+  const until = Date.now() + patienceMs;
   const agrees = async (client: Redis): Promise<boolean> => {
     const info = String(await client.call('CLUSTER', 'INFO'));
     return info.includes('cluster_state:ok') && info.includes(`cluster_known_nodes:${nodes.length}`);

@@ -34,7 +34,7 @@ export function answersPing(port: number): Promise<boolean> {
       if (answers) resolve(true);
       else setTimeout(resolve, 10, false);
     };
-    socket.setTimeout(500, () => end(false));
+    socket.setTimeout(2_000, () => end(false));
     socket.once('error', () => end(false));
     socket.once('connect', () => socket.write('PING\r\n'));
     socket.once('data', (answer) => end(answer.toString().startsWith('+PONG')));

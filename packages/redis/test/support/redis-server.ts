@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findRedisServer } from '../../../../scripts/redis-server.mjs';
+import { patienceMs } from '../../../../test/support/patience.js';
 import { answersPing, freePort } from './ports.js';
 
 /**
@@ -12,8 +13,6 @@ import { answersPing, freePort } from './ports.js';
  */
 export const watchedServer =
   '"$@" </dev/null & server=$!; echo $server; cat >/dev/null; kill -9 $server 2>/dev/null; wait';
-
-const startMs = 10_000;
 
 export interface ServerOptions {
   /** Further lines of configuration, as they stand on the command line: `{ appendonly: 'yes' }`. */
@@ -79,7 +78,7 @@ export class RedisServer {
     });
     this.#shell = shell;
     this.#pid = await firstNumber(shell);
-    const until = Date.now() + startMs;
+    const until = Date.now() + patienceMs;
     while (!(await answersPing(this.port))) {
       if (Date.now() > until || !isAlive(this.#pid)) throw new Error(`redis-server did not start on ${this.port}`);
     }

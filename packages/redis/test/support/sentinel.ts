@@ -1,5 +1,6 @@
 /** A master, its replica, and a Sentinel that puts the replica in the master's place when that is gone. */
 import { Redis } from 'ioredis';
+import { patienceMs } from '../../../../test/support/patience.js';
 import { RedisServer } from './redis-server.js';
 
 const name = 'mymaster';
@@ -33,7 +34,7 @@ export class Watched {
   async #knowsReplica(): Promise<void> {
     const client = new Redis(this.#sentinel.port, '127.0.0.1');
     try {
-      for (const until = Date.now() + 20_000; ; ) {
+      for (const until = Date.now() + patienceMs; ; ) {
         const replicas = await client.call('SENTINEL', 'REPLICAS', name);
         if (JSON.stringify(replicas).includes('"master-link-status","ok"')) return;
         if (Date.now() > until) throw new Error('the Sentinel found no replica');
@@ -47,7 +48,7 @@ export class Watched {
   /** Resolves once the replica has all that the master was told. */
   async replicated(): Promise<void> {
     const client = new Redis(this.master.port, '127.0.0.1');
-    await client.wait(1, 10_000);
+    await client.wait(1, patienceMs);
     client.disconnect();
   }
 

@@ -30,3 +30,15 @@ export async function timedStore(
   await new Promise<void>((resolve) => (link.isReady ? resolve() : link.onReady(resolve)));
   return { store, link, prefix };
 }
+
+/** A machine that stands still makes a command too late, which Redis then does not execute: it is asked again. */
+export async function inTime<Answer>(ask: () => Answer | Promise<Answer>): Promise<Answer> {
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'HG_STORE_DOWN') throw error;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+}

@@ -5,10 +5,9 @@ import { redisStore } from '../../dist/index.js';
 
 /** A stream writes this often, ms. */
 const chunkMs = 10;
-/** A pause in which this process must have stood still, ms. */
-const stillMs = 1_000;
-
 let limiter;
+/** A pause in which this process must have stood still for longer than it keeps a slot, ms. */
+let stillMs;
 const streams = [];
 /** Chunks that were written after this process had stood still, before it was told that its slot is another's. */
 let chunksLate = 0;
@@ -52,6 +51,7 @@ async function admit() {
 
 const commands = {
   async start({ url, prefix, leaseMs, policy }) {
+    stillMs = leaseMs;
     const store = redisStore(new Redis(url, { lazyConnect: true }), { prefix, leaseMs });
     limiter = createLimiter(policy, { store });
     await store.connected;

@@ -49,9 +49,8 @@ export function worldOf({ server, admin, ends }: Surroundings, limits: readonly 
     pass: async (ms) => {
       for (let passed = 0; passed < ms; passed += beatMs / 2) {
         clock.advance(Math.min(beatMs / 2, ms - passed));
-        // Twice there and back: what a beat says, and what follows from the answer.
-        for (let i = 0; i < 4; i++) await admin.ping();
-        await new Promise((resolve) => setTimeout(resolve, 5));
+        // There and back, for what a beat says, and for what follows from the answer; twice as often where a proxy is between.
+        for (let i = 0; i < 8; i++) await admin.ping();
       }
     },
     process: async (port = server.port) => {
