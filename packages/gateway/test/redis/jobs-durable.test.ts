@@ -34,7 +34,7 @@ async function policyFor(backend: string, to: Receiver, url = redis.url): Promis
       backends: [{ url: backend, name: 'gpu', slots }],
       queue: { priority: 'strict', aging: '60s' },
       pool: { eject: { failures: 1_000 } },
-      jobs: { lease: '4s', callbacks: { hosts: [to.url], secret, private: 'allow' } },
+      jobs: { lease: '10s', callbacks: { hosts: [to.url], secret, private: 'allow' } },
       log: { access: '/dev/null' },
     }),
     'headgate.json',
@@ -72,9 +72,9 @@ test('every job of 500 ends once, high before low, though a gateway is killed in
   const early = new Set(promptsOf(backend));
   expect(early.size).toBeLessThanOrEqual(slots);
   backend.set({ hang: false, firstByteDelayMs: 40 });
-  await until(() => to.received.length >= 150, '150 are told', 100_000);
+  await until(() => to.received.length >= 150, '150 are told');
   gateways[0]!.child.kill('SIGKILL');
-  await until(() => new Set(to.received.map(({ body }) => body.id)).size === 500, 'all are told', 100_000);
+  await until(() => new Set(to.received.map(({ body }) => body.id)).size === 500, 'all are told');
 
   // Each has ended, once: what its owner sees is what every telling of it said.
   expect(to.received.filter(({ genuine }) => !genuine)).toEqual([]);
@@ -122,20 +122,20 @@ test('a gateway that stands still loses its job to another, and what it says of 
   const file = await policyFor(backend.url, to);
   const still = program(['serve', '--config', file, '--port', '0']);
   const id = await submit(await still.url(), 'one', 'high', `${to.url}/one`);
-  await until(() => promptsOf(backend).length === 1, 'it runs', 10_000);
+  await until(() => promptsOf(backend).length === 1, 'it runs');
   const other = program(['serve', '--config', file, '--port', '0']);
   const url = await other.url();
   still.child.kill('SIGSTOP');
-  await until(() => promptsOf(backend).length === 2, 'the other one runs it', 20_000);
+  await until(() => promptsOf(backend).length === 2, 'the other one runs it');
   // Both get an answer now: the one that stood still wakes to its own.
   backend.set({ hang: false });
-  await until(() => to.received.length === 1, 'its end is told', 10_000);
+  await until(() => to.received.length === 1, 'its end is told');
   const { endedAt } = await viewOf(url, id);
   still.child.kill('SIGCONT');
   // By the end of another job that it takes, it is done with the first.
   other.child.kill('SIGKILL');
   await submit(await still.url(), 'two', 'high', `${to.url}/two`);
-  await until(() => to.received.some(({ path }) => path === '/two'), 'it goes on', 20_000);
+  await until(() => to.received.some(({ path }) => path === '/two'), 'it goes on');
   expect(await viewOf(await still.url(), id)).toMatchObject({ state: 'done', endedAt });
   expect(to.received.filter(({ path }) => path === '/one')).toHaveLength(1);
 });
@@ -148,11 +148,11 @@ test('jobs survive a Redis that is killed, where it writes what it is told', asy
   const gateway = program(['serve', '--config', await policyFor(backend.url, to, own.url), '--port', '0']);
   const url = await gateway.url();
   const ids = await Promise.all(Array.from({ length: 20 }, (_, n) => submit(url, `${n}`, 'normal', `${to.url}/${n}`)));
-  await until(() => promptsOf(backend).length === slots, 'some run', 10_000);
+  await until(() => promptsOf(backend).length === slots, 'some run');
   own.kill();
   await own.start();
   backend.set({ hang: false });
-  await until(() => new Set(to.received.map(({ body }) => body.id)).size === 20, 'all are told', 100_000);
+  await until(() => new Set(to.received.map(({ body }) => body.id)).size === 20, 'all are told');
   for (const id of ids) expect(await viewOf(url, id)).toMatchObject({ state: 'done' });
 });
 

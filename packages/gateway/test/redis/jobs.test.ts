@@ -1,6 +1,7 @@
 /** Jobs at one gateway: submitted, run, watched and taken back over HTTP, on a real Redis. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { patienceMs } from '../../../../test/support/patience.js';
 import { RedisServer } from '../../../redis/test/support/redis-server.js';
 import { atEnd, chat, generate, post, type SetupOptions, setup, until } from '../support/harness.js';
 import { receiver } from '../support/receiver.js';
@@ -104,14 +105,17 @@ describe('a job', () => {
 
   test('over a limit waits as long as it is told, and those behind it come in turn', async () => {
     const { submit, ended, log } = await gateway({ requests: '2/s burst 1' });
-    const ids = await Promise.all(
-      Array.from({ length: 6 }, async () => ((await (await submit(job)).json()) as View).id),
-    );
-    for (const id of ids) expect((await ended(id)).state).toBe('done');
-    const refused = log.filter(({ reason }) => reason === 'limit');
-    expect(refused.length).toBeGreaterThan(0);
-    // Asked for together whenever they may be, they would be refused 15 times.
-    expect(refused.length).toBeLessThan(12);
+    // A machine that takes half a second for each has none refused, and shows nothing.
+    for (let refused = 0; refused === 0; ) {
+      log.length = 0;
+      const ids = await Promise.all(
+        Array.from({ length: 12 }, async () => ((await (await submit(job)).json()) as View).id),
+      );
+      for (const id of ids) expect((await ended(id)).state).toBe('done');
+      refused = log.filter(({ reason }) => reason === 'limit').length;
+      // Asked for together whenever they may be, they would be refused 66 times.
+      expect(refused).toBeLessThan(45);
+    }
   });
 
   test('whose answer is larger than is kept has failed', async () => {
@@ -145,8 +149,10 @@ describe('jobs of several priorities', () => {
 
   test('of one identity take turns with those of another, however many came first', async () => {
     const { submit, ended, backend } = await gateway({}, slow);
+    backend.set({ hang: true });
     await Promise.all(Array.from({ length: 20 }, () => submit(of('normal', 'ann'))));
     const { id } = (await (await submit(of('normal', 'bob'), bob)).json()) as View;
+    backend.set({ hang: false });
     await ended(id, bob);
     expect(promptsOf(backend.seen).length).toBeLessThan(10);
   });
@@ -159,7 +165,7 @@ test('jobs of a gateway that is stopped are run by the next one, but for those t
     Array.from({ length: 12 }, async () => ((await (await first.submit(job)).json()) as View).id),
   );
   await until(() => first.backend.seen.length === 4, 'some run');
-  const closed = first.gateway.close({ drainMs: 5_000 });
+  const closed = first.gateway.close({ drainMs: patienceMs });
   await until(() => first.gateway.limiter.stats().waiting === 0, 'those that wait go back');
   first.backend.set({ hang: false });
   await closed;
@@ -255,7 +261,7 @@ describe('a callback', () => {
     const callbacks = { hosts: [`http://127.0.0.1:${to.port}`], secret, private: 'allow' };
     const { submit, view } = await gateway({ jobs: { callbacks } });
     const { id } = (await (await submit({ ...job, callback: `${to.url}/done?of=ann` })).json()) as View;
-    await until(() => to.received.length === 2, 'it is told twice', 15_000);
+    await until(() => to.received.length === 2, 'it is told twice');
     expect(to.received.map(({ genuine, path, body }) => [genuine, path, body.id, body.state])).toEqual([
       [true, '/done?of=ann', id, 'done'],
       [true, '/done?of=ann', id, 'done'],
@@ -271,7 +277,7 @@ describe('a callback', () => {
     const hosts = [to, other].map(({ port }) => `http://127.0.0.1:${port}`);
     const { submit } = await gateway({ jobs: { callbacks: { hosts, secret, private: 'allow' } } });
     await submit({ ...job, callback: to.url });
-    await until(() => to.received.length >= 2, 'it is told twice', 15_000);
+    await until(() => to.received.length >= 2, 'it is told twice');
     expect(other.received).toEqual([]);
   });
 
@@ -297,7 +303,7 @@ describe('a callback', () => {
     await expect.poll(async () => (await fetch(`${url}/jobs/${id}`, { headers: ann })).status).toBe(404);
     backend.set({ hang: false });
     const { id: next } = (await (await submit({ ...job, callback: to.url })).json()) as View;
-    await until(() => to.received.length > 0, 'the next is told', 10_000);
+    await until(() => to.received.length > 0, 'the next is told');
     expect(to.received.map(({ body }) => body.id)).toEqual([next]);
   });
 });

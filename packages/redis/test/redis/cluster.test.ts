@@ -97,16 +97,25 @@ describe('limits that live apart', () => {
   });
 
   test('never let through more than the widest allows, however many ask at once', async () => {
-    const prefix = space();
-    const stores = await Promise.all([1, 2, 3].map(() => storeOf(wide, prefix)));
-    const asked = Array.from({ length: 450 }, async (_, i) => {
-      const store = stores[i % 3]!;
-      const who = subject(`id${i % 20}`, { address: `10.0.0.${i % 7}`, model: `m${i % 3}` });
-      const answer = await inTime(() => store.reserve(store.prepare(wide), who, tokens(1)));
-      if (answer.admitted) await store.settle(answer, tokens(1));
-      return answer.admitted;
-    });
-    const admitted = (await Promise.all(asked)).filter(Boolean).length;
+    let stores: SharedStore[] = [];
+    let admitted = Number.NaN;
+    // Where a machine that stands still breaks a connection, nobody knows what was counted, and it is asked in another space.
+    while (Number.isNaN(admitted)) {
+      const prefix = space();
+      stores = await Promise.all([1, 2, 3].map(() => storeOf(wide, prefix)));
+      const asked = Array.from({ length: 450 }, async (_, i) => {
+        const store = stores[i % 3]!;
+        const who = subject(`id${i % 20}`, { address: `10.0.0.${i % 7}`, model: `m${i % 3}` });
+        const answer = await inTime(() => store.reserve(store.prepare(wide), who, tokens(1)));
+        if (answer.admitted) await store.settle(answer, tokens(1));
+        return Number(answer.admitted);
+      });
+      const inDoubt = ({ message }: Error): number => {
+        expect(message).toBe('Connection is closed.');
+        return Number.NaN;
+      };
+      admitted = (await Promise.all(asked.map((one) => one.catch(inDoubt)))).reduce((sum, one) => sum + one, 0);
+    }
     expect(admitted).toBeLessThanOrEqual(100);
     // Those who were under way when the last one was let through may have been refused too early; not many were.
     expect(admitted).toBeGreaterThan(90);

@@ -17,7 +17,8 @@ export class RedisCluster {
     const config = {
       'cluster-enabled': 'yes',
       'cluster-config-file': 'nodes.conf',
-      'cluster-node-timeout': '1000',
+      // Nodes that all stood still with their machine do not take each other for gone.
+      'cluster-node-timeout': '10000',
       // What a lost node does not hold goes on.
       'cluster-require-full-coverage': 'no',
     };
