@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { leastCpuMs } from '../../../../../test/support/cpu.js';
 import { estimateTokens } from '../../../src/admission/estimate.js';
 import { promptSizeOf } from '../../../src/admission/sizing.js';
 import type { AdmitRequest } from '../../../src/model.js';
@@ -25,25 +26,15 @@ function floor(text: string): number {
   return sum;
 }
 
-/** The quickest of several runs of each, taken in turns, since other work on the machine only ever adds. */
-function ratio(work: (text: string) => number, text: string): number {
-  let [workMs, floorMs] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
-  const timed = (run: (text: string) => number): number => {
-    const start = performance.now();
-    run(text);
-    return performance.now() - start;
-  };
-  for (let i = 0; i < 15; i++) {
-    workMs = Math.min(workMs, timed(work));
-    floorMs = Math.min(floorMs, timed(floor));
-  }
-  return workMs / floorMs;
+async function ratio(work: (text: string) => number, text: string): Promise<number> {
+  const workMs = await leastCpuMs(() => work(text), 15);
+  return workMs / (await leastCpuMs(() => floor(text), 15));
 }
 
 describe('the estimate of tokens', () => {
-  test.each(kinds)('of a megabyte of %s takes about as long as looking at its characters (F32)', (_, unit) => {
+  test.each(kinds)('of a megabyte of %s takes about as long as looking at its characters (F32)', async (_, unit) => {
     const text = unit.repeat(Math.ceil(megabyte / unit.length)).slice(0, megabyte);
-    expect(ratio(estimateTokens, text)).toBeLessThan(30);
+    expect(await ratio(estimateTokens, text)).toBeLessThan(30);
   });
 
   test.each([

@@ -93,10 +93,14 @@ test('the facts that are used are those of all matches, inner ones too', () => {
 
 test('a pattern of thousands of stars is matched in no time to speak of', () => {
   const word = 'a'.repeat(100_000);
-  const from = performance.now();
-  expect(matchesPattern(`${'*a'.repeat(10_000)}*`, word)).toBe(true);
-  expect(matchesPattern(`${'*a'.repeat(10_000)}*b*`, word)).toBe(false);
-  expect(matchesPattern(`*${'ab*'.repeat(10_000)}`, word)).toBe(false);
-  // Each star of a regular expression would multiply it.
-  expect(performance.now() - from).toBeLessThan(500);
+  let soonestMs = Number.POSITIVE_INFINITY;
+  for (let times = 0; times < 5; times++) {
+    const from = performance.now();
+    expect(matchesPattern(`${'*a'.repeat(10_000)}*`, word)).toBe(true);
+    expect(matchesPattern(`${'*a'.repeat(10_000)}*b*`, word)).toBe(false);
+    expect(matchesPattern(`*${'ab*'.repeat(10_000)}`, word)).toBe(false);
+    soonestMs = Math.min(soonestMs, performance.now() - from);
+  }
+  // Each star of a regular expression would multiply it: it would not end. The soonest counts, on a machine that is shared.
+  expect(soonestMs).toBeLessThan(500);
 });
