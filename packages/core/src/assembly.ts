@@ -3,6 +3,7 @@ import { Alerts } from './admission/alerts.js';
 import { Entrance } from './admission/entrance.js';
 import type { CountTokens } from './admission/estimate.js';
 import { Experience } from './admission/experience.js';
+import { LessonExchange, type LessonStats } from './admission/lesson-exchange.js';
 import { Pricing } from './admission/pricing.js';
 import { Reserves } from './admission/reserve.js';
 import { Rulebook } from './admission/rulebook.js';
@@ -61,6 +62,8 @@ export interface Stages {
   readonly tellWouldRefuse: (reservation: Reservation, refusal: () => Refusal) => void;
   /** Everyone who waits, for slots or for a turn. */
   readonly waiting: () => number;
+  /** What was exchanged with other processes; undefined where the store has no such thing. */
+  readonly lessons: () => LessonStats | undefined;
   /** Sends off who waits, lets running work end for so long, then aborts it; lets go of all that is kept open. */
   readonly shutDown: (drainMs: number) => Promise<void>;
   /** Has every stage take up another policy. What they have counted and learned stays, and so does whoever is under way. */
@@ -78,6 +81,9 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
   const rulebook = new Rulebook(policy, store);
   const pricing = new Pricing(policy.prices);
   const experience = new Experience();
+  const exchange = store.exchange?.bind(store);
+  const lessons =
+    exchange === undefined ? undefined : new LessonExchange({ exchange, learners: experience.share(), clock, random });
   const waitMsMax = (): number => policy.queue.waitMs;
   // Whoever was overtaken for that long must still have the time to be served.
   const overtakeMsMax = (): number => Math.min(30_000, waitMsMax() / 2);
@@ -194,10 +200,11 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
     pool.close();
     webhooks.close();
     countTokens.close?.();
-    if (store.close === undefined) return;
+    if (store.close === undefined) return lessons?.close();
     // What was told to stop gives its slots back first: others wait for them, and would wait for as long as a lease.
     await permits.ended(endingMsMax);
     shared?.close();
+    await lessons?.close();
     await store.close();
   };
   return {
@@ -216,6 +223,7 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
     uncharge,
     tellWouldRefuse,
     waiting,
+    lessons: () => lessons?.stats,
     shutDown,
     configure,
   };

@@ -1,6 +1,7 @@
 /** The front door of `@headgate/core`. */
 export type { CountTokens } from './admission/estimate.js';
 export { estimateTokens } from './admission/estimate.js';
+export type { LessonStats } from './admission/lesson-exchange.js';
 export { createLimiter } from './create-limiter.js';
 export type { AdmittedDecision, Decision, RefusedDecision } from './decision.js';
 export type { EventName, LimiterEvents, RequestEvent } from './events.js';

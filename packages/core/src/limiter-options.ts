@@ -1,4 +1,5 @@
 import type { CountTokens } from './admission/estimate.js';
+import type { LessonStats } from './admission/lesson-exchange.js';
 import type { Dialect } from './http/dialect.js';
 import type { VerifyToken } from './identity/token.js';
 import type { Clock } from './kernel/clock.js';
@@ -51,4 +52,6 @@ export interface LimiterStats {
   /** Counters kept. */
   readonly keys: number;
   readonly backends: readonly Backend[];
+  /** What answers taught, exchanged with other processes; undefined where the store has no such thing. */
+  readonly lessons: LessonStats | undefined;
 }

@@ -269,9 +269,10 @@ export class Limiter extends Doors {
 
   stats(): LimiterStats {
     const { keys, open } = this.#store.stats();
-    const { permits, pool, room, waiting } = this.#stages;
+    const { permits, pool, room, waiting, lessons } = this.#stages;
     const { inFlight, tokens } = permits;
-    return { inFlight, waiting: waiting(), queue: room.stats(), open, tokens, keys, backends: pool.backends };
+    const { backends } = pool;
+    return { inFlight, waiting: waiting(), queue: room.stats(), open, tokens, keys, backends, lessons: lessons() };
   }
 
   get closing(): boolean {

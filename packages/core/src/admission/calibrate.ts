@@ -19,6 +19,7 @@
 import type { PromptSize } from '../reservation.js';
 import { classWeights, weigh } from './estimate.js';
 import { LessonBook } from './lessons.js';
+import { type AnswerForm, type SharedLearner, SharedLessons } from './shared-lessons.js';
 
 /** Least weight of the newest answer. */
 const alphaMin = 0.15;
@@ -82,8 +83,73 @@ class Coefficients {
 
 const uncalibrated = new Coefficients();
 
+/** A prompt, without what was counted before, and what its backend counted. */
+interface Counted {
+  readonly prompt: PromptSize;
+  readonly actualTokens: number;
+}
+
+/** Whether the count can be learned from. */
+function isPlausible({ prompt, actualTokens }: Counted): boolean {
+  const estimated = uncalibrated.tokens(prompt);
+  if (!Number.isFinite(estimated) || !Number.isFinite(actualTokens)) return false;
+  return estimated > 0 && actualTokens > 0 && actualTokens >= plausibleMin * estimated;
+}
+
+/** More characters or tokens than any prompt has. */
+const sizeMax = 1e9;
+
+/** Characters of each class (where a counter was given: -1, and its tokens), messages, images, and the count; as floats of 32 bits. */
+const countedForm: AnswerForm<Counted> = {
+  name: 'input1',
+  bytes: 4 * (classWeights.length + 4),
+  // What a lesson began with weighs three per cent after so many.
+  answersMax: 16,
+  write: ({ prompt: { characters, textTokens, messages, images }, actualTokens }, view, at) => {
+    const counts = characters ?? classWeights.map((_, i) => (i === 0 ? -1 : 0));
+    const numbers = [...counts, textTokens, messages, images, actualTokens];
+    for (const [i, number] of numbers.entries()) view.setFloat32(at + 4 * i, number, true);
+  },
+  read: (view, at) => {
+    const numbers = Array.from({ length: classWeights.length + 4 }, (_, i) => view.getFloat32(at + 4 * i, true));
+    const characters = numbers.slice(0, classWeights.length);
+    const isCounted = characters[0] === -1;
+    if (isCounted) numbers[0] = 0;
+    if (!numbers.every((number) => number >= 0 && number <= sizeMax)) return undefined;
+    const [textTokens, messages, images, actualTokens] = numbers.slice(classWeights.length) as [
+      number,
+      number,
+      number,
+      number,
+    ];
+    const prompt = {
+      characters: isCounted ? undefined : characters,
+      textTokens,
+      messages,
+      images,
+      tokensKnown: 0,
+    };
+    return { prompt, actualTokens };
+  },
+};
+
 export class Calibration {
-  readonly #book = new LessonBook(new Coefficients(), { enough, acrossModels: false });
+  readonly #book = new LessonBook<Coefficients, Counted>(new Coefficients(), { enough, acrossModels: false });
+  #shared: SharedLessons<Counted, Coefficients> | undefined;
+
+  /** From here on what is learned is told to other processes too. */
+  share(): SharedLearner {
+    this.#shared ??= new SharedLessons({
+      form: countedForm,
+      book: this.#book,
+      teach: (coefficients, answers) => {
+        const plausible = answers.filter(isPlausible);
+        for (const { prompt, actualTokens } of plausible) coefficients.correct(prompt, actualTokens);
+        return plausible.length;
+      },
+    });
+    return this.#shared;
+  }
 
   /** Tokens of the prompt, the part that is estimated rounded up. */
   estimate(model: string, identity: string, prompt: PromptSize): number {
@@ -94,10 +160,11 @@ export class Calibration {
 
   /** @param actualTokens as the backend counted the whole prompt; zero and what is no number teach nothing */
   learn(model: string, identity: string, prompt: PromptSize, actualTokens: number): void {
-    const estimated = uncalibrated.tokens(prompt);
-    const actual = actualTokens - prompt.tokensKnown;
-    if (!Number.isFinite(estimated) || !Number.isFinite(actual)) return;
-    if (estimated <= 0 || actual <= 0 || actual < plausibleMin * estimated) return;
-    this.#book.teach(model, identity, (coefficients) => coefficients.correct(prompt, actual));
+    const counted = { prompt, actualTokens: actualTokens - prompt.tokensKnown };
+    if (!isPlausible(counted)) return;
+    const taught = this.#book.teach(model, identity, (coefficients) =>
+      coefficients.correct(prompt, counted.actualTokens),
+    );
+    this.#shared?.note(taught, model, identity, counted);
   }
 }

@@ -3,10 +3,16 @@ import type { Usage } from '../model.js';
 import type { PromptSize, Reservation } from '../reservation.js';
 import { Calibration } from './calibrate.js';
 import { OutputLengths } from './learn.js';
+import type { SharedLearner } from './shared-lessons.js';
 
 export class Experience {
   readonly #calibration = new Calibration();
   readonly #lengths = new OutputLengths();
+
+  /** From here on it is told to other processes too; by whom else is up to whoever asks. */
+  share(): readonly SharedLearner[] {
+    return [this.#calibration.share(), this.#lengths.share()];
+  }
 
   /** Tokens that the request's model will count in the prompt. */
   inputTokens({ model, identity }: Reservation, prompt: PromptSize): number {

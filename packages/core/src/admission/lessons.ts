@@ -2,6 +2,9 @@
  * What answers teach, at three widths: of this identity on this model, of the model, of models at large. The narrowest that
  * has seen enough answers counts; a new one begins as a copy of the next wider one, so that nothing is learned twice.
  * Bounded: of models and of identities those are kept that were used last.
+ *
+ * What other processes saw stands in until this one has seen enough itself, and not beyond: from then on nobody else can change
+ * what it has learned.
  */
 import { LRUCache } from 'lru-cache';
 
@@ -14,13 +17,35 @@ export interface Lesson<Self> {
   copy(): Self;
 }
 
-class Lessons<L> {
-  readonly lesson: L;
+/** What a lesson is about: an identity on a model, a model, or, with neither, models at large. */
+export interface About {
+  readonly model: string | undefined;
+  /** Only beside a model. */
+  readonly identity: string | undefined;
+}
+
+/** What is known at one width. */
+export class Lessons<L, A> {
+  lesson: L;
+  /** Answers that it was made of, wherever they were seen. */
   seen = 0;
+  /** Those that this process saw. */
+  seenHere = 0;
+  /** What is still to be told of it; undefined where nothing ever was. */
+  note: Note<A> | undefined;
 
   constructor(lesson: L) {
     this.lesson = lesson;
   }
+}
+
+/** Answers about one lesson for other processes. */
+export interface Note<A> {
+  readonly about: About;
+  /** Those that were not told yet. */
+  news: A[];
+  told: number;
+  toldAt: number;
 }
 
 export interface LessonRules {
@@ -30,15 +55,18 @@ export interface LessonRules {
   readonly acrossModels: boolean;
 }
 
-export class LessonBook<L extends Lesson<L>> {
+/** @typeParam A an answer, as it is told to other processes */
+export class LessonBook<L extends Lesson<L>, A> {
   readonly #rules: LessonRules;
-  readonly #atLarge: Lessons<L>;
-  readonly #byModel = new LRUCache<string, Lessons<L>>({ max: modelsMax });
+  readonly #first: L;
+  readonly #atLarge: Lessons<L, A>;
+  readonly #byModel = new LRUCache<string, Lessons<L, A>>({ max: modelsMax });
   /** By identity, then by model: both are known to the request, a key made of the two would have to be put together. */
-  readonly #byIdentity = new LRUCache<string, Map<string, Lessons<L>>>({ max: identitiesMax });
+  readonly #byIdentity = new LRUCache<string, Map<string, Lessons<L, A>>>({ max: identitiesMax });
 
   constructor(first: L, rules: LessonRules) {
-    this.#atLarge = new Lessons(first);
+    this.#first = first;
+    this.#atLarge = new Lessons(first.copy());
     this.#rules = rules;
   }
 
@@ -51,21 +79,53 @@ export class LessonBook<L extends Lesson<L>> {
     return ofModel !== undefined && ofModel.seen >= enough ? ofModel.lesson : this.#atLarge.lesson;
   }
 
-  /** Changes every lesson that an answer of this model to this identity is about. */
-  teach(model: string, identity: string, change: (lesson: L) => void): void {
+  /** Changes every lesson that an answer of this model to this identity is about; returns them, narrowest first. */
+  teach(model: string, identity: string, change: (lesson: L) => void): readonly Lessons<L, A>[] {
+    const ofModel = this.#ofModel(model);
+    const own = this.#own(model, identity, ofModel);
+    const taught = this.#rules.acrossModels ? [own, ofModel, this.#atLarge] : [own, ofModel];
+    for (const lessons of taught) {
+      change(lessons.lesson);
+      lessons.seen++;
+      lessons.seenHere++;
+    }
+    return taught;
+  }
+
+  /**
+   * Learns one lesson anew, from answers that others saw and those of this process among them; changes nothing once this process
+   * has seen enough itself.
+   * @param teach makes of a copy of the wider one what the answers teach, given what was not told yet; returns how many there were
+   */
+  hear({ model, identity }: About, teach: (lesson: L, untold: readonly A[]) => number): void {
+    const [lessons, wider] = this.#withWider(model, identity);
+    const { enough } = this.#rules;
+    if (lessons.seenHere >= enough) return;
+    const lesson = wider.copy();
+    const seen = teach(lesson, lessons.note?.news ?? []);
+    // A store that forgot what it kept takes nothing from those who know.
+    if (seen === 0 || seen < Math.min(lessons.seen, enough)) return;
+    lessons.lesson = lesson;
+    lessons.seen = seen;
+  }
+
+  #withWider(model: string | undefined, identity: string | undefined): [Lessons<L, A>, wider: L] {
+    if (model === undefined) return [this.#atLarge, this.#first];
+    const ofModel = this.#ofModel(model);
+    if (identity === undefined) return [ofModel, this.#atLarge.lesson];
+    return [this.#own(model, identity, ofModel), ofModel.lesson];
+  }
+
+  #ofModel(model: string): Lessons<L, A> {
     let ofModel = this.#byModel.get(model);
     if (ofModel === undefined) {
       ofModel = new Lessons(this.#atLarge.lesson.copy());
       this.#byModel.set(model, ofModel);
     }
-    const own = this.#own(model, identity, ofModel);
-    for (const lessons of this.#rules.acrossModels ? [own, ofModel, this.#atLarge] : [own, ofModel]) {
-      change(lessons.lesson);
-      lessons.seen++;
-    }
+    return ofModel;
   }
 
-  #own(model: string, identity: string, ofModel: Lessons<L>): Lessons<L> {
+  #own(model: string, identity: string, ofModel: Lessons<L, A>): Lessons<L, A> {
     let models = this.#byIdentity.get(identity);
     if (models === undefined) {
       models = new Map();

@@ -49,6 +49,8 @@ export class GuardedStore implements Store {
   readonly #guarded = new WeakMap<Receipt, GuardedReceipt>();
   #open = 0;
   #lost: (receipt: Receipt) => void = () => {};
+  /** Nobody waits for it, so it is not guarded. */
+  readonly exchange?: NonNullable<Store['exchange']>;
 
   constructor(store: Store, options: GuardOptions) {
     const { clock, random = systemRandom, onDown, deadlineMs = 50, onChange = () => {}, onAsked = () => {} } = options;
@@ -64,6 +66,7 @@ export class GuardedStore implements Store {
       onChange,
       onBack: () => this.#tellWhatRuns(),
     });
+    if (store.exchange !== undefined) this.exchange = store.exchange.bind(store);
     store.onLost?.((shared) => this.#lost(this.#guarded.get(shared) ?? shared));
   }
 

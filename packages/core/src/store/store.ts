@@ -22,6 +22,10 @@
  *      still runs, `record` one that has ended. Neither asks; `record` never fails, and counts once.
  *  S14. A store of several servers says where the counters of a decision live (`placeOf`): one may be gone while the others
  *       are well. `probe` rejects unless charges are taken there, and charges nothing.
+ *  S15. A store may pass on between processes what answers taught them (`exchange`). To what it keeps under a name it puts the bytes
+ *       told, once or not at all, and of all of them keeps the last `bytesMax`; what they mean is not its business. It answers with
+ *       what changed after the mark of an earlier answer, in the order of changes, by the piece, with what was told in it. Names
+ *       are bounded: those told longest ago go first. No decision waits for it, and S12 holds for what it rejects with.
  */
 import type { Limit, LimitState } from '../model.js';
 
@@ -75,6 +79,26 @@ export interface Shortfall {
 
 export type Answer<T> = T | Promise<T>;
 
+/** Bytes kept under a name, for all processes. */
+export interface LessonBytes {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** More of them, to be put behind those that are kept. */
+export interface LessonNews extends LessonBytes {
+  /** How many of the last are kept in all. */
+  readonly bytesMax: number;
+}
+
+export interface LessonChanges {
+  readonly lessons: readonly LessonBytes[];
+  /** For the next question: what changed before it was answered now. */
+  readonly mark: number;
+  /** Whether there were changes that had no room in this answer. */
+  readonly more: boolean;
+}
+
 export interface Store {
   /** Whether every answer comes without a promise. */
   readonly sync: boolean;
@@ -100,6 +124,8 @@ export interface Store {
   record?(set: LimitSet, subject: Subject, cost: Cost): void;
   placeOf?(set: LimitSet, subject: Subject): string;
   probe?(set: LimitSet, subject: Subject): Promise<void>;
+  /** @param after the mark of the last answer; 0 for all there is */
+  exchange?(news: readonly LessonNews[], after: number): Promise<LessonChanges>;
   /** Writes what waits to be written, and lets go of what the store keeps open. */
   close?(): Promise<void>;
 }

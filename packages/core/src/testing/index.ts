@@ -11,6 +11,7 @@ export type {
 export { adapterConformance } from './adapter-conformance.js';
 export type { ConformanceCase, Recording } from './dialect-conformance.js';
 export { dialectConformance } from './dialect-conformance.js';
+export { exchangeConformance } from './exchange-conformance.js';
 export type { ReferenceInstant, ReferenceReceipt, ReferenceRefusal } from './reference-limiter.js';
 export { ReferenceLimiter } from './reference-limiter.js';
 export type { MakeStore, StoreConformanceCase } from './store-conformance.js';

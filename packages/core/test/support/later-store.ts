@@ -7,6 +7,7 @@ import { HeadgateError } from '../../src/kernel/errors.js';
 import type { Limit, LimitState } from '../../src/model.js';
 import { MemoryStore } from '../../src/store/memory.js';
 import type { Cost, LimitSet, Receipt, Shortfall, Store, Subject } from '../../src/store/store.js';
+import type { Shelf } from './shelf.js';
 
 export type Weather = 'well' | 'gone' | 'silent' | 'replies lost';
 
@@ -28,9 +29,14 @@ export class LaterStore implements Store {
   #lost: (receipt: Receipt) => void = () => {};
   readonly #waiting: (() => void)[] = [];
 
-  constructor(clock: Clock, counters = new MemoryStore(clock)) {
+  readonly exchange?: NonNullable<Store['exchange']>;
+
+  /** @param shelf of what its processes tell each other; they tell nothing where there is none */
+  constructor(clock: Clock, counters = new MemoryStore(clock), shelf?: Shelf) {
     this.#clock = clock;
     this.counters = counters;
+    if (shelf === undefined) return;
+    this.exchange = (news, after) => this.#later('exchange', () => shelf.exchange(news, after));
   }
 
   /** The weather is good again: what was kept waiting happens now. */

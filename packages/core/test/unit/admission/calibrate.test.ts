@@ -169,6 +169,20 @@ describe('the calibration of the estimate', () => {
     expect(calibration.estimate('m', 'ann', asked)).toBe(before);
   });
 
+  test('learns from others what it would have learned from them itself, and nothing else', () => {
+    const [teller, listener] = [new Calibration(), new Calibration()];
+    const [tells, hears] = [teller.share(), listener.share()];
+    const asked = prompt(1_000, { messages: 3 });
+    for (let i = 0; i < 20; i++) teller.learn('m', 'ann', asked, 1_500);
+    for (const { name, bytes } of tells.tell(9, 0, false)) {
+      // The last of them as if its backend had left cached tokens out.
+      const last = new DataView(bytes.buffer, bytes.length - 4);
+      last.setFloat32(0, 10, true);
+      expect(hears.hear(name, bytes)).toBe(true);
+    }
+    expect(listener.estimate('m', 'bob', asked) / teller.estimate('m', 'bob', asked)).toBeCloseTo(1, 1);
+  });
+
   test('comes down again after it was led far up', () => {
     const calibration = new Calibration();
     for (let i = 0; i < 1_000; i++) calibration.learn('m', 'ann', prompt(100), 1e6);
