@@ -18,6 +18,11 @@ export interface RedisStoreOptions {
    * them by itself. Never lets more through. Default true.
    */
   readonly leases?: boolean;
+  /**
+   * Whether processes tell each other through Redis how prompts are counted and how long answers are, so that one that starts does not
+   * begin with guesses. No decision asks for it. Default true.
+   */
+  readonly lessons?: boolean;
   readonly clock?: Clock;
 }
 
@@ -40,10 +45,11 @@ export function redisStore(client: RedisClient, options: RedisStoreOptions = {})
     prefix = 'hg',
     leaseMs = 15_000,
     leases = true,
+    lessons = true,
     clock = systemClock(),
     onSettlementsLost = () => {},
   } = options;
   const link = new Link(client, { clock, random: Math.random });
   const lent = leases ? { hotRate } : {};
-  return new RedisStore({ link, clock, prefix, leaseMs, onSettlementsLost, ...lent });
+  return new RedisStore({ link, clock, prefix, leaseMs, onSettlementsLost, tellsLessons: lessons, ...lent });
 }

@@ -13,6 +13,9 @@ import { Watchdog } from './watchdog.js';
 /** Commands that are unanswered for this long are lost, and their connection with them; as in lua/shared/begin.lua. */
 export const silenceMs = 1_000;
 
+/** An argument of a script. */
+type Word = string | Buffer;
+
 export interface LinkOptions {
   readonly clock: Clock;
   readonly random: () => number;
@@ -109,7 +112,7 @@ export class Link {
     script: Script,
     keys: readonly string[],
     text: string,
-    words: readonly string[] = [],
+    words: readonly Word[] = [],
   ): Promise<readonly Buffer[]> {
     const begunAt = this.#clock.now();
     if (!this.isReady) await this.#begun;
@@ -132,7 +135,7 @@ export class Link {
     return text === '' ? `${head}]` : `${head},${text}]`;
   }
 
-  async #send(script: Script, keys: readonly string[], words: readonly string[]): Promise<Buffer | Buffer[]> {
+  async #send(script: Script, keys: readonly string[], words: readonly Word[]): Promise<Buffer | Buffer[]> {
     if (!this.isReady) throw down('there is no connection to Redis');
     try {
       return await this.#call('evalsha', script.sha, keys, words).catch((error: unknown) => {
@@ -144,12 +147,7 @@ export class Link {
     }
   }
 
-  #call(
-    command: string,
-    script: string,
-    keys: readonly string[],
-    words: readonly string[],
-  ): Promise<Buffer | Buffer[]> {
+  #call(command: string, script: string, keys: readonly string[], words: readonly Word[]): Promise<Buffer | Buffer[]> {
     this.#watchdog.asked();
     const answer: Promise<unknown> = this.#client.callBuffer(command, script, keys.length, ...keys, ...words);
     const answered = (): void => this.#watchdog.answered();

@@ -18,16 +18,17 @@ import {
 } from '@headgate/core';
 import { noCost, sum } from '@headgate/core/store';
 import { Charger, type Question, type Verdict } from './charger.js';
-import { chargeOf, debiting, type Outcome, recording, reserving, type Seen, Sight, seenIn } from './charging.js';
+import { chargeOf, debiting, type Outcome, recording, reserving, type Seen, Sight } from './charging.js';
 import { Endings } from './endings.js';
 import { Holds } from './holds.js';
 import { canBeLent, type Desk, HotKeys, type HotKeysOptions } from './hot-keys.js';
 import { Journal } from './journal.js';
 import { Lender } from './lender.js';
+import { lessonExchange } from './lessons.js';
 import { isDown, type Link } from './link.js';
 import { Members } from './members.js';
+import { placeOf, probePlaces, readRows } from './places.js';
 import { type Charge, keysOf, type Part, RedisReceipt, type RedisSet } from './receipt.js';
-import { peek, probe } from './scripts.js';
 import { RedisShortfall } from './shortfall.js';
 import { Tables } from './tables.js';
 
@@ -39,6 +40,8 @@ export interface StoreSettings {
   readonly onSettlementsLost?: (settlements: number, cause: unknown) => void;
   /** Decisions a second from which on shares of a key's limits are borrowed; undefined for never. */
   readonly hotRate?: number;
+  /** Whether processes tell each other what answers taught them. */
+  readonly tellsLessons?: boolean;
 }
 
 /** Longest that closing waits for settlements to be written, ms. */
@@ -63,9 +66,10 @@ export class RedisStore implements Store {
   readonly #hot: Omit<HotKeysOptions, 'set' | 'desk'> | undefined;
   #open = 0;
   #onLost: (receipt: Receipt) => void = () => {};
+  readonly exchange?: NonNullable<Store['exchange']>;
 
   constructor(settings: StoreSettings) {
-    const { link, clock, prefix, leaseMs, hotRate, onSettlementsLost = () => {} } = settings;
+    const { link, clock, prefix, leaseMs, hotRate, tellsLessons = true, onSettlementsLost = () => {} } = settings;
     this.#link = link;
     this.#prefix = prefix;
     this.#clock = clock;
@@ -80,6 +84,7 @@ export class RedisStore implements Store {
     this.#hot = hotRate === undefined ? undefined : { ...shared, hotRate, peers, lender: this.#lender };
     this.#journal = new Journal({ ...shared, prefix, onLost: onSettlementsLost });
     this.#endings = new Endings(this.#holds, this.#journal);
+    if (tellsLessons) this.exchange = lessonExchange(link, prefix);
   }
 
   configure(limits: readonly Limit[], { timeZone }: { readonly timeZone: string; readonly keysMax: number }): void {
@@ -190,37 +195,31 @@ export class RedisStore implements Store {
 
   async #refused(set: RedisSet, subject: Subject, cost: Cost, known: readonly Seen[]): Promise<Shortfall> {
     // Parts that were charged before the one that refused are as they were; the others have not been looked at.
-    const rest = await Promise.all(set.parts.slice(known.length).map((part) => this.#read(part, subject)));
+    const rest = await Promise.all(set.parts.slice(known.length).map((part) => readRows(this.#link, part, subject)));
     const sight = new Sight(set, [...known, ...rest]);
     const worst = sight.worst(cost);
     if (worst === undefined) throw new HeadgateError('HG_STORE_DATA', 'Redis refused what its own counters allow');
     return new RedisShortfall(worst.limit, worst.retryAfterMs, sight);
   }
 
-  async #read({ groups }: Part, subject: Subject): Promise<Seen> {
-    const keys = groups.map(({ table }) => table.key(subject));
-    const [answer] = await this.#link.run(peek, keys, '');
-    return seenIn(answer!, groups.length);
-  }
-
   async peek(limits: LimitSet, subject: Subject): Promise<LimitState[]> {
     const set = limits as RedisSet;
-    const states = new Sight(set, await Promise.all(set.parts.map((part) => this.#read(part, subject)))).states();
+    const states = new Sight(
+      set,
+      await Promise.all(set.parts.map((part) => readRows(this.#link, part, subject))),
+    ).states();
     return this.#lender.addLeft(states, set, subject);
   }
 
   /** The servers that hold the rows; the same for all where there is one. */
   placeOf(limits: LimitSet, subject: Subject): string {
-    if (!this.#link.isCluster) return '';
-    const keys = (limits as RedisSet).parts.map(({ groups }) => groups[0]!.table.key(subject));
-    return [...new Set(keys.map((key) => this.#link.serverOf(key)))].sort().join();
+    return placeOf(this.#link, limits as RedisSet, subject);
   }
 
   async probe(limits: LimitSet, subject: Subject): Promise<void> {
-    const { columns, parts } = limits as RedisSet;
-    this.#members.letTell(columns);
-    const tags = parts.map(({ groups }) => groups[0]!.table.tag(subject));
-    await Promise.all(tags.map((tag) => this.#link.run(probe, [`${this.#prefix}:{${tag}}:probe`], '')));
+    const set = limits as RedisSet;
+    this.#members.letTell(set.columns);
+    await probePlaces(this.#link, this.#prefix, set, subject);
   }
 
   async debit(open: Receipt, more: Cost): Promise<boolean> {

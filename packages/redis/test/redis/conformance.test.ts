@@ -1,13 +1,13 @@
 /** What is run here is the suite that every store passes, on real servers, with both clients, and with the guard around it. */
 import { GuardedStore } from '@headgate/core/store';
-import { storeConformance } from '@headgate/core/testing';
+import { exchangeConformance, storeConformance } from '@headgate/core/testing';
 import * as ioredis6 from 'ioredis';
 import * as ioredis5 from 'ioredis5';
 import { afterAll, beforeAll, describe, test } from 'vitest';
 import type { RedisClient } from '../../src/connection.js';
 import { RedisCluster } from '../support/cluster.js';
 import { RedisServer } from '../support/redis-server.js';
-import { timedStore } from '../support/store.js';
+import { space, timedStore } from '../support/store.js';
 
 type Ioredis = typeof ioredis6;
 /** What is common to both, seen as the newer. */
@@ -52,6 +52,17 @@ for (const [topology, start] of Object.entries(topologies)) {
         return how === 'bare' ? store : new GuardedStore(store, { clock, onDown: 'local-share' });
       });
       for (const { name, run } of cases) test(name, run);
+
+      const exchanges = exchangeConformance(async (clock) => {
+        const prefix = space();
+        const make = async () => {
+          const { store } = await timedStore(client, clock, { prefix });
+          ends.push(() => store.close());
+          return how === 'bare' ? store : new GuardedStore(store, { clock, onDown: 'local-share' });
+        };
+        return [await make(), await make()];
+      });
+      for (const { name, run } of exchanges) test(name, run);
     });
   });
 }

@@ -61,6 +61,7 @@ describe('every key', () => {
       store.record(set, one, tokens(3));
       await store.probe(set, one);
     }
+    await guard.exchange!([{ name: 'output1/all', bytes: Uint8Array.of(1, 0, 0, 0), bytesMax: 4 }], 0);
     await guard.settle(receipts[0]!, tokens(500));
     await guard.cancel(receipts[1]!);
     expect(receipts).toHaveLength(4);
@@ -74,7 +75,10 @@ describe('every key', () => {
     expect(await admin.pttl(`${prefix}:{all}:all`)).toBeGreaterThan(15_000);
     const kinds = new Set(keys.map((key) => key.split('}:')[1]!.split(':')[0]!));
     expect(kinds).toEqual(
-      new Set(['identity', 'identity+model', 'tier', 'address', 'model', 'all', 'run', 'nodes', 'settled', 'probe']),
+      new Set([
+        ...['identity', 'identity+model', 'tier', 'address', 'model', 'all', 'run', 'nodes', 'settled', 'probe'],
+        ...['lessons', 'lessons-changed'],
+      ]),
     );
     for (const kind of kinds) {
       expect([kind, documented.some((key) => key.includes(`}:${kind}`))]).toEqual([kind, true]);
