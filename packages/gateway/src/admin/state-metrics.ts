@@ -1,5 +1,5 @@
 /** What is the case now, read from the limiter when somebody asks: queue, slots, backends, store, process. */
-import type { Backend, Limiter } from '@headgate/core';
+import type { Backend, LessonStats, Limiter } from '@headgate/core';
 import type { Few, Instruments, Readings } from './instruments.js';
 
 const storeBuckets = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5];
@@ -8,6 +8,7 @@ export function addStateMetrics(instruments: Instruments, limiter: Limiter, back
   queueMetrics(instruments, limiter);
   backendMetrics(instruments, limiter, backendNames);
   storeMetrics(instruments, limiter);
+  lessonMetrics(instruments, limiter);
   processMetrics(instruments);
 }
 
@@ -82,6 +83,26 @@ function storeMetrics(instruments: Instruments, limiter: Limiter): void {
     const mode = store.kind === 'memory' ? 'memory' : isUp ? 'shared' : store.onDown;
     return ['memory', 'shared', 'open', 'closed', 'local-share'].map((one) => [one, one === mode ? 1 : 0]);
   });
+}
+
+/** Without a shared store there are none of these. */
+function lessonMetrics(instruments: Instruments, limiter: Limiter): void {
+  const readings = (...outcomes: readonly (keyof LessonStats)[]): Readings => {
+    const { lessons } = limiter.stats();
+    return lessons === undefined ? [] : outcomes.map((outcome) => [outcome, lessons[outcome]]);
+  };
+  instruments.counts(
+    'headgate_lesson_exchanges_total',
+    'Times that what answers taught was exchanged with other processes',
+    'outcome',
+    () => readings('answered', 'failed'),
+  );
+  instruments.counts(
+    'headgate_lessons_total',
+    'Lessons told to other processes, heard from them, and heard but not understood',
+    'outcome',
+    () => readings('told', 'heard', 'unreadable'),
+  );
 }
 
 /** By the names that every client library of Prometheus gives them. */
