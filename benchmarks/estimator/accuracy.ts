@@ -1,12 +1,21 @@
 /**
  * How far estimates are from what a tokenizer counts. A calibrated estimate comes out of a limiter, as anybody's does: it has
  * answered prompts of one half of a text, whose real size it was told, and is judged by what it sets aside for prompts of
- * the other half; then the other way round.
+ * the other half; then the other way round. One that is taken over comes out of a limiter that has answered nothing itself, but
+ * shares a store with one that has.
  */
-import { type CountTokens, createLimiter, estimateTokens, type Limiter } from '@headgate/core';
+import { type CountTokens, createLimiter, estimateTokens, type Limiter, type Store } from '@headgate/core';
 import type { Sample } from './samples.js';
+import { sharedMemory } from './shared-memory.js';
 
-export const methods = ['chars / 4', 'chars / 4, calibrated', 'estimate', 'calibrated, mixed', 'calibrated'] as const;
+export const methods = [
+  'chars / 4',
+  'chars / 4, calibrated',
+  'estimate',
+  'calibrated, mixed',
+  'calibrated',
+  'taken over',
+] as const;
 export type Method = (typeof methods)[number];
 
 export interface Accuracy {
@@ -21,7 +30,10 @@ const quarter: CountTokens = (text) => Math.ceil(text.length / 4);
 const passes = 8;
 
 /** @param exact the tokenizer that stands for the backend */
-export function measureAccuracy(samples: readonly Sample[], exact: (text: string) => number): readonly Accuracy[] {
+export async function measureAccuracy(
+  samples: readonly Sample[],
+  exact: (text: string) => number,
+): Promise<readonly Accuracy[]> {
   const found = samples.map((sample) => ({
     kind: sample.kind,
     charsPerToken: sample.text.length / exact(sample.text),
@@ -31,12 +43,14 @@ export function measureAccuracy(samples: readonly Sample[], exact: (text: string
     [0, 1],
     [1, 0],
   ] as const) {
+    const heir = await successor(samples, learned, exact);
     const ways: readonly (readonly [Method, (text: string, kind: string) => number])[] = [
       ['chars / 4', quarter],
       ['estimate', estimateTokens],
       ['chars / 4, calibrated', estimateOf(taught(quarter, samples, learned, exact), byKind)],
       ['calibrated', estimateOf(taught(estimateTokens, samples, learned, exact), byKind)],
       ['calibrated, mixed', estimateOf(taught(estimateTokens, samples, learned, exact, everyone), everyone)],
+      ['taken over', estimateOf(heir, byKind)],
     ];
     samples.forEach(({ kind, halves }, at) => {
       for (const prompt of halves[judged]) {
@@ -44,6 +58,7 @@ export function measureAccuracy(samples: readonly Sample[], exact: (text: string
         for (const [method, way] of ways) found[at]!.errors[method].push(Math.abs(way(prompt, kind) - actual) / actual);
       }
     });
+    await heir.close();
   }
   return found;
 }
@@ -54,6 +69,7 @@ const byKind = (kind: string): string => kind;
 const everyone = (): string => 'everyone';
 
 const model = 'm';
+const policy = { tokens: '1000M/hour' };
 
 function estimateOf(limiter: Limiter, identityOf: (kind: string) => string) {
   return (input: string, kind: string): number => {
@@ -70,8 +86,9 @@ function taught(
   half: 0 | 1,
   exact: (text: string) => number,
   identityOf: (kind: string) => string = byKind,
+  store?: Store,
 ): Limiter {
-  const limiter = createLimiter({ tokens: '1000M/hour' }, { countTokens });
+  const limiter = createLimiter(policy, store === undefined ? { countTokens } : { countTokens, store });
   const prompts = samples.flatMap(({ kind, halves }) => halves[half].map((prompt) => ({ kind, prompt })));
   for (let pass = 0; pass < passes; pass++) {
     for (const { kind, prompt } of shuffled(prompts, pass)) {
@@ -80,6 +97,15 @@ function taught(
       decision.permit.settle({ inputTokens: exact(prompt), outputTokens: 1 });
     }
   }
+  return limiter;
+}
+
+/** A limiter that begins when one that was taught has been closed. */
+async function successor(samples: readonly Sample[], half: 0 | 1, exact: (text: string) => number): Promise<Limiter> {
+  const memory = sharedMemory();
+  await taught(estimateTokens, samples, half, exact, byKind, memory()).close();
+  const limiter = createLimiter(policy, { store: memory() });
+  while (limiter.stats().lessons?.answered === 0) await Promise.resolve();
   return limiter;
 }
 

@@ -19,12 +19,12 @@ export async function main(args: readonly string[]): Promise<void> {
   if (args.some((arg) => arg !== '--quick')) throw new Error('usage: npm run bench:estimator [-- --quick]');
   const pace = paces[args.includes('--quick') ? 'quick' : 'full']!;
   const samples = readSamples(new URL('../../estimator/samples/', import.meta.url));
-  const accuracy = encodings.map((encoding) => {
+  const accuracy: { encoding: string; kinds: readonly Accuracy[] }[] = [];
+  for (const encoding of encodings) {
     const counter = tiktokenCounter(encoding);
-    const kinds = measureAccuracy(samples, counter);
+    accuracy.push({ encoding, kinds: await measureAccuracy(samples, counter) });
     counter.close();
-    return { encoding, kinds };
-  });
+  }
   const speed = await measureSpeed(samples, pace);
   const counter = tiktokenCounter('o200k_base');
   const bounds = await measureBounds(counter, pace);
