@@ -4,6 +4,7 @@
  */
 import { type Clock, HeadgateError } from '@headgate/core';
 import { type Link, silenceMs } from './link.js';
+import { lengthsIn, type Rows } from './row.js';
 import { charge } from './scripts.js';
 import type { Plan } from './table.js';
 
@@ -16,14 +17,13 @@ export interface Question {
   readonly units: readonly string[];
 }
 
-export interface Verdict {
+/** Its rows are as written, or as found where nothing was charged; part of a larger buffer: copy what is kept. */
+export interface Verdict extends Rows {
   readonly isCharged: boolean;
   /** The instant of the decision on the server's clock, epoch ms. */
   readonly now: number;
   /** By column of each row in turn: '0' where nothing was charged. */
   readonly flags: string;
-  /** As written, or as found where nothing was charged. Parts of a larger buffer: copy what is kept. */
-  readonly rows: readonly Buffer[];
 }
 
 interface Asked {
@@ -149,11 +149,6 @@ function verdictOf({ plans }: Question, answer: Buffer): Verdict {
     flags = answer.toString('latin1', at, at + flags.length);
     at += flags.length;
   }
-  const rows: Buffer[] = [];
-  for (let g = 0; g < plans.length; g++) {
-    const length = answer.readDoubleLE(16 + 8 * g);
-    rows.push(answer.subarray(at, at + length));
-    at += length;
-  }
-  return { isCharged: status !== 0, now: answer.readDoubleLE(8), flags, rows };
+  const lengths = lengthsIn(answer, 16, plans.length);
+  return { isCharged: status !== 0, now: answer.readDoubleLE(8), flags, text: answer.subarray(at), lengths };
 }

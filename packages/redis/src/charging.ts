@@ -3,7 +3,7 @@ import type { Cost, Limit, LimitState, Shortfall, Subject } from '@headgate/core
 import { BucketColumn, type Cells, type Column, isLonger, SlotsColumn, unitsOf } from '@headgate/core/store';
 import type { Question, Verdict } from './charger.js';
 import type { Charge, Group, Part, RedisSet } from './receipt.js';
-import { readCharge } from './row.js';
+import { lengthsIn, type Rows, readCharge } from './row.js';
 
 /** Lua's numbers end somewhere; nothing fits a cost of this size anyway. */
 const unitsMax = 1e300;
@@ -68,18 +68,21 @@ export function chargeOf(
   part: Part,
   cost: Cost,
   keys: readonly string[],
-  { flags, rows, now }: Verdict,
+  { flags, text, lengths, now }: Verdict,
   node: number,
 ): Charge {
   const births: number[] = [];
   const leases: number[] = [];
   const windows = new Float64Array(part.columns);
   let at = 0;
+  let from = 0;
   for (const [g, { table }] of part.groups.entries()) {
-    const { birth, lease } = readCharge(rows[g]!, table, { node, now }, flags, windows, at);
+    const length = lengths[g]!;
+    const { birth, lease } = readCharge(text, from, length < 0, table, { node, now }, flags, windows, at);
     births.push(birth);
     leases.push(lease);
     at += table.columns.length;
+    from += Math.abs(length);
   }
   return { part, cost, keys, births, leases, windows, at: now };
 }
@@ -92,18 +95,11 @@ interface Look {
 }
 
 /** The rows of a part, and when they were read. */
-export type Seen = Pick<Verdict, 'rows' | 'now'>;
+export type Seen = Rows & Pick<Verdict, 'now'>;
 
 /** The answer of peek.lua. */
 export function seenIn(answer: Buffer, count: number): Seen {
-  const rows: Buffer[] = [];
-  let at = 16 + 8 * count;
-  for (let g = 0; g < count; g++) {
-    const length = answer.readDoubleLE(16 + 8 * g);
-    rows.push(answer.subarray(at, at + length));
-    at += length;
-  }
-  return { rows, now: answer.readDoubleLE(8) };
+  return { now: answer.readDoubleLE(8), text: answer.subarray(16 + 8 * count), lengths: lengthsIn(answer, 16, count) };
 }
 
 /** What some rows say about the limits of a set. */
@@ -114,9 +110,15 @@ export class Sight {
   /** @param replies by part of the set, in order; the first ones suffice for what they tell */
   constructor(set: RedisSet, replies: readonly Seen[]) {
     this.#set = set;
-    this.#looks = replies.flatMap(({ rows, now }, p) =>
-      set.parts[p]!.groups.map((group, g) => ({ group, cells: group.table.cells(rows[g]!, now), now })),
-    );
+    this.#looks = replies.flatMap(({ text, lengths, now }, p) => {
+      let from = 0;
+      return set.parts[p]!.groups.map((group, g) => {
+        const length = lengths[g]!;
+        const row = text.subarray(from, from + Math.abs(length));
+        from += row.length;
+        return { group, cells: group.table.cells(row, length < 0, now), now };
+      });
+    });
   }
 
   /** Visits each limit of the set that was seen. */

@@ -165,12 +165,8 @@ function grantedOf(reply: Buffer, { parts }: RedisSet): Granted {
       at += 24;
     }
   }
-  const rows = lengths.map((length) => {
-    at += length;
-    return Buffer.copyBytesFrom(reply, at - length, length);
-  });
   const status = statuses[reply.readDoubleLE(0) as keyof typeof statuses];
   if (status === undefined) throw new HeadgateError('HG_STORE_DATA', 'Redis answered something else than was asked');
-  const seen = { rows, now: reply.readDoubleLE(8) };
+  const seen = { text: Buffer.copyBytesFrom(reply, at), lengths, now: reply.readDoubleLE(8) };
   return { status, units, marks, ends, seen, lastsMs: reply.readDoubleLE(16) };
 }

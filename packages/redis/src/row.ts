@@ -11,7 +11,7 @@ import {
 } from '@headgate/core/store';
 
 /** Doubles of a column among the numbers of a row, by the first letter of its name. */
-export const widths = { b: 8, r: 5, c: 4, s: 1 } as const;
+export const widths = { b: 8, r: 6, c: 4, s: 1 } as const;
 export type Kind = keyof typeof widths;
 
 /** How far ahead of the clock a counter's instant may lie before the clock is taken to have been set back; as in lua/shared/row.lua. */
@@ -43,11 +43,27 @@ interface Place {
   holders?: Holders;
 }
 
+/**
+ * Rows as a script answered them, one behind the other. A whole row is as it stands in Redis; a bare one is its numbers and holders,
+ * and was charged with room to spare: see lua/shared/row.lua.
+ */
+export interface Rows {
+  readonly text: Buffer;
+  /** Of each row in turn: 0 where there is none, negative where it is bare. */
+  readonly lengths: readonly number[];
+}
+
+/** As many as there are rows, from `at` of an answer on. */
+export function lengthsIn(answer: Buffer, at: number, count: number): number[] {
+  return doublesAt(answer, at, count);
+}
+
 /** The counters of a row, for the arithmetic. What the row has not is fresh. */
-export function readRow(raw: Buffer, shape: RowShape, now: number): Cells {
+export function readRow(raw: Buffer, isBare: boolean, shape: RowShape, now: number): Cells {
   const doubles = new Float64Array(shape.doubles);
   const windows: (RollingWindow | undefined)[] = new Array(shape.rolling).fill(undefined);
-  const places = placesIn(raw, shape.names, now);
+  const places = isBare ? new Map<string, Place>() : placesIn(raw, shape.names, now);
+  if (isBare) placeOwn(raw, shape.names, 0, isBare, places);
   let window = 0;
   for (const [i, column] of shape.columns.entries()) {
     const place = places.get(shape.names[i]!);
@@ -86,10 +102,18 @@ function bucketAt(raw: Buffer, place: Place | undefined, { capacity }: BucketCol
 }
 
 function windowAt(raw: Buffer, { numbers, entries }: Place, now: number): RollingWindow {
-  const [periodMs, total, count, newest] = doublesAt(raw, numbers + 8, 4);
-  const index = subBucketAt(now, periodMs!);
-  if (count! > 0 && newest! > subBucketAt(now + skewMs, periodMs!)) return { total: total!, counts: [index, total!] };
-  return { total: total!, counts: doublesAt(raw, entries!, 2 * count!) };
+  const [periodMs, total, count, newest, units] = doublesAt(raw, numbers + 8, 5) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const index = subBucketAt(now, periodMs);
+  if (newest > subBucketAt(now + skewMs, periodMs)) return { total, counts: [index, total] };
+  const counts = entries === undefined ? [] : doublesAt(raw, entries, 2 * count);
+  if (newest + units > 0) counts.push(newest, units);
+  return { total, counts };
 }
 
 function heldAt(raw: Buffer, { count, at, bytes, held }: Holders, now: number): number {
@@ -108,19 +132,25 @@ function doublesAt(raw: Buffer, at: number, count: number): number[] {
 function placesIn(raw: Buffer, expected: readonly string[], now: number): Map<string, Place> {
   const stop = raw.indexOf(';', 10);
   const head = raw.toString('latin1', 0, stop);
-  if (!head.startsWith('h2')) {
+  if (!head.startsWith('h3')) {
     throw new HeadgateError('HG_STORE_DATA', 'a value in Redis was not written by this version of @headgate/redis');
   }
   const [own, kept] = head.slice(10).split('|');
   const places = new Map<string, Place>();
   const names = own === expected.join('') ? expected : split(own!);
-  const end = placeOwn(raw, names, stop + (kept === undefined ? 1 : 9), places);
+  const end = placeOwn(raw, names, stop + (kept === undefined ? 1 : 9), false, places);
   if (kept !== undefined && raw.readDoubleLE(stop + 1) > now) placeKept(raw, split(kept), end, places);
   return places;
 }
 
 /** @returns where what is kept of other policies begins */
-function placeOwn(raw: Buffer, names: readonly string[], start: number, places: Map<string, Place>): number {
+function placeOwn(
+  raw: Buffer,
+  names: readonly string[],
+  start: number,
+  isBare: boolean,
+  places: Map<string, Place>,
+): number {
   let at = start + 8;
   for (const name of names) {
     places.set(name, { numbers: at });
@@ -129,15 +159,16 @@ function placeOwn(raw: Buffer, names: readonly string[], start: number, places: 
   const slots = names.filter((name) => name[0] === 's');
   const count = slots.length === 0 ? 0 : raw.readDoubleLE(at);
   if (slots.length > 0) at += 8;
+  const bytes = 24 + 8 * slots.length;
+  for (const [i, name] of slots.entries()) places.get(name)!.holders = { count, at, bytes, held: 24 + 8 * i };
+  at += count * bytes;
   for (const name of names) {
-    if (name[0] !== 'r') continue;
+    if (name[0] !== 'r' || isBare) continue;
     const place = places.get(name)!;
     place.entries = at;
     at += 16 * raw.readDoubleLE(place.numbers + 24);
   }
-  const bytes = 24 + 8 * slots.length;
-  for (const [i, name] of slots.entries()) places.get(name)!.holders = { count, at, bytes, held: 24 + 8 * i };
-  return at + count * bytes;
+  return at;
 }
 
 function placeKept(raw: Buffer, names: readonly string[], start: number, places: Map<string, Place>): void {
@@ -169,32 +200,37 @@ export interface RowCharge {
 }
 
 /**
- * Reads the row as it was just written.
+ * Reads a row as it was just written.
+ * @param from where in the text it begins
  * @param by who charged, and at which instant
  * @param windows written from `at` on: the window charged of each column, NaN where the flag says that none was
  */
 export function readCharge(
   raw: Buffer,
+  from: number,
+  isBare: boolean,
   shape: RowShape,
   by: { readonly node: number; readonly now: number },
   flags: string,
   windows: Float64Array,
   at: number,
 ): RowCharge {
-  const { names, head } = shape;
-  // Behind the names either the numbers begin, or what is kept for others is named first.
-  const start = raw[head.length - 1] === bar ? raw.indexOf(';', head.length) + 9 : head.length;
+  const { names } = shape;
+  const start = isBare ? from : startOf(raw, from + shape.head.length);
   let numbers = start + 8;
-  let entries = 0;
   for (let i = 0; i < names.length; i++) {
     const kind = names[i]![0] as Kind;
-    if (kind === 'r') entries += 16 * raw.readDoubleLE(numbers + 24);
     windows[at + i] = flags[at + i] === '0' ? Number.NaN : windowCharged(raw, kind, numbers, by.now);
     numbers += 8 * widths[kind];
   }
   const slots = names.length === 0 || names[names.length - 1]![0] !== 's' ? 0 : names.filter(isSlots).length;
-  const lease = slots === 0 ? 0 : holdOf(raw, numbers, numbers + 8 + entries, 24 + 8 * slots, by.node);
+  const lease = slots === 0 ? 0 : holdOf(raw, numbers, 24 + 8 * slots, by.node);
   return { birth: raw.readDoubleLE(start), lease };
+}
+
+/** Behind the names either the numbers begin, or what is kept for others is named first. */
+function startOf(raw: Buffer, at: number): number {
+  return raw[at - 1] === bar ? raw.indexOf(';', at) + 9 : at;
 }
 
 const isSlots = (name: string): boolean => name[0] === 's';
@@ -206,9 +242,10 @@ function windowCharged(raw: Buffer, kind: Kind, numbers: number, now: number): n
   return kind === 'c' ? raw.readDoubleLE(numbers + 8) : 0;
 }
 
-function holdOf(raw: Buffer, counted: number, at: number, bytes: number, node: number): number {
+/** @param counted where it says how many holders there are; they are right behind it */
+function holdOf(raw: Buffer, counted: number, bytes: number, node: number): number {
   for (let i = raw.readDoubleLE(counted); i > 0; i--) {
-    const holder = at + (i - 1) * bytes;
+    const holder = counted + 8 + (i - 1) * bytes;
     if (raw.readDoubleLE(holder) === node) return raw.readDoubleLE(holder + 8);
   }
   return 0;

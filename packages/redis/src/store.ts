@@ -139,7 +139,7 @@ export class RedisStore implements Store {
 
   #admitted(set: RedisSet, subject: Subject, cost: Cost, { charges, seen }: Outcome): RedisReceipt {
     // Replies are parts of larger buffers, which a receipt would keep alive.
-    const kept = seen.map(({ rows, now }) => ({ rows: rows.map((row) => Buffer.copyBytesFrom(row)), now }));
+    const kept = seen.map(({ text, lengths, now }) => ({ text: Buffer.copyBytesFrom(text), lengths, now }));
     const receipt = new RedisReceipt(set, subject, cost, charges, () => new Sight(set, kept).states());
     receipt.onLost = this.#onLost;
     if (set.columns.some(({ limit }) => limit.delay !== undefined)) receipt.delayMs = new Sight(set, seen).delayMs();

@@ -61,7 +61,7 @@ export class Table implements RowShape {
     this.anchor = anchorOf(this.per);
     this.columns = columns;
     this.names = columns.map(({ limit }) => columnName(limit));
-    this.head = Buffer.from(`h2${this.#mark()}${this.names.join('')};`, 'latin1');
+    this.head = Buffer.from(`h3${this.#mark()}${this.names.join('')};`, 'latin1');
     this.doubles = doubles;
     this.rolling = rolling;
     this.hasTail = this.names.some((name) => name[0] === 'r' || name[0] === 's');
@@ -121,9 +121,9 @@ export class Table implements RowShape {
   }
 
   /** The counters of a row as the arithmetic reads them; undefined when there is no row. */
-  cells(raw: Buffer, now: number): Cells | undefined {
+  cells(raw: Buffer, isBare: boolean, now: number): Cells | undefined {
     if (raw.length === 0) return undefined;
-    const cells = readRow(raw, this, now);
+    const cells = readRow(raw, isBare, this, now);
     for (const { at, limit } of this.columns) {
       if (limit.algorithm !== 'calendar') continue;
       // As in lua/shared/calendar.lua: a window beyond the next was written by a clock that was set far ahead.

@@ -5,7 +5,8 @@
 --         for each of them: number of its plan, and units for each column of the plan
 -- ARGV 2  and on: the plans, four arguments each (see row). The flag of a column:
 --           '0' not asked    '1' must fit    '2' charged if it fits    '3' charged in any case
--- Reply   for each decision a text, in a list if there are several: doubles status, now and, for each row, its length; then
+-- Reply   for each decision a text, in a list if there are several: doubles status, now and, for each row, its length, negative for
+--         one that is bare (see row); then
 --           status 0  refused: the rows as they are, empty where there is none
 --                  1  charged: the rows as they were left
 --                  3  charged, but not all: one byte for each column of each row, '0' for those that did not fit and need not;
@@ -13,7 +14,7 @@
 --@include begin
 --@include row
 local node, leaseMs, hasTails = a[4], a[5], a[6] == 1
-local openTail, rolled, rollAdd, rollBack, openHolders, tailOf
+local openTail, rolled, rollAdd, rollBack, living, openHolders, holdersOf, entriesOf
 if hasTails then
   --@include tails
 end
@@ -26,31 +27,48 @@ local function rowOf(key, plan)
   local row = rows[key]
   if row and row.plan.head == plan.head then return row end
   -- Known under other limits until now.
-  if row and row.text then write(row, row.text) end
+  if row and row.isChanged then
+    write(row, textOf(row))
+    row.isChanged = false
+  end
   row = open(key, plan)
   rows[key] = row
   return row
 end
 
+-- Slots for this node. Its hold is renewed; one that lapsed is another one after.
+local function hold(row, slot, units)
+  local holders, mine = openHolders(row), nil
+  for i = 1, #holders do
+    if holders[i][1] == node then mine = holders[i] end
+  end
+  if not mine then
+    mine = { node, now, 0 }
+    for i = 4, row.plan.width do mine[i] = 0 end
+    holders[#holders + 1] = mine
+  end
+  mine[3], mine[slot] = max(now, server) + leaseMs, mine[slot] + units
+end
+
 -- What was found of each column that is asked, by its number in the decision: enough to charge it. False where nothing is charged.
 local found, second, third = {}, {}, {}
--- Of each row of the decision: itself, its plan, length of its text.
-local own, asked, lengths = {}, {}, {}
+-- Of each row of the decision: itself, its plan, whether its entries have to be known, length of its text.
+local own, asked, isTight, lengths = {}, {}, {}, {}
 local replies, at, key1, formats = {}, 7, 1, {}
 while a[at] do
   local count, from, column, refused, skipped = a[at], at, 0, false, nil
   for g = 1, count do
     local plan = planOf(a[at + 1])
-    local row, kinds, o, slot = rowOf(KEYS[key1 + g - 1], plan), plan.kinds, 2, 3
-    own[g], asked[g] = row, plan
+    local row, columns = rowOf(KEYS[key1 + g - 1], plan), plan.columns
+    own[g], asked[g], isTight[g] = row, plan, false
     at = at + 1
-    for k = 1, #kinds, 2 do
-      local kind, flag, fits = kinds[k], kinds[k + 1], true
+    for k = 1, #columns, 5 do
+      local kind, flag = columns[k], columns[k + 1]
       at, column = at + 1, column + 1
       found[column] = false
-      if kind == 115 then slot = slot + 1 end
       if flag ~= 48 then
-        local units, capacity = a[at], row[o]
+        local o, units, fits = columns[k + 2], a[at], true
+        local capacity = row[o]
         if kind == 98 then
           local level, since = bucketNow(row, o)
           found[column], second[column] = level, since
@@ -60,12 +78,14 @@ while a[at] do
           local total, dropped = rolled(row, o)
           found[column], second[column] = total, dropped
           fits = total + units <= capacity
+          -- With room for one more nobody has to know when which of the entries leaves.
+          if total + units + 1 > capacity then isTight[g] = true end
         elseif kind == 99 then
           --@include calendar
           found[column], second[column], third[column] = start, stop, used
           fits = used + units <= capacity
         else
-          local holders, held = openHolders(row), units
+          local holders, slot, held = openHolders(row), columns[k + 3], units
           for i = 1, #holders do held = held + holders[i][slot] end
           found[column], fits = true, held <= capacity
         end
@@ -74,7 +94,6 @@ while a[at] do
           found[column], skipped = false, true
         end
       end
-      o = o + widths[kind]
     end
   end
   at = at + 1
@@ -85,45 +104,41 @@ while a[at] do
   for g = 1, count do
     local row, touched = own[g], refused and own[g].isAhead
     if not refused then
-      local kinds, o, slot = asked[g].kinds, 2, 3
+      local columns = asked[g].columns
       u = u + 1
-      for k = 1, #kinds, 2 do
-        local kind = kinds[k]
+      for k = 1, #columns, 5 do
         u, column = u + 1, column + 1
-        local f, units = found[column], a[u]
-        if kind == 115 then slot = slot + 1 end
+        local kind, o, f = columns[k], columns[k + 2], found[column]
         if f then
           touched = true
           if kind == 98 then
-            row[o + 2], row[o + 3] = f - units, second[column]
+            row[o + 2], row[o + 3] = f - a[u], second[column]
           elseif kind == 114 then
-            rollAdd(row, o, units, f, second[column])
+            rollAdd(row, o, a[u], f, second[column])
+            -- Nor when the last of them does, unless the newest holds nothing.
+            if row[o + 5] == 0 then isTight[g] = true end
           elseif kind == 99 then
-            row[o + 1], row[o + 2], row[o + 3] = f, second[column], third[column] + units
+            row[o + 1], row[o + 2], row[o + 3] = f, second[column], third[column] + a[u]
           else
-            -- The node's hold is renewed; one that lapsed is another one after.
-            local holders, mine = openHolders(row), nil
-            for i = 1, #holders do
-              if holders[i][1] == node then mine = holders[i] end
-            end
-            if not mine then
-              mine = { node, now, 0 }
-              for i = 4, row.plan.width do mine[i] = 0 end
-              holders[#holders + 1] = mine
-            end
-            mine[3], mine[slot] = max(now, server) + leaseMs, mine[slot] + units
+            hold(row, columns[k + 3], a[u])
           end
         end
         if skipped then flags = flags .. (f and '1' or '0') end
-        o = o + widths[kind]
       end
     end
     if touched then
-      if not row.text then changed[#changed + 1] = row end
-      row.text = textOf(row)
+      if not row.isChanged then changed[#changed + 1], row.isChanged = row, true end
+      row.bare = false
     end
-    local text = row.text or row.raw
-    lengths[g], texts = #text, texts .. text
+    local text
+    if refused or skipped or isTight[g] or row.head then
+      text = row.isChanged and textOf(row) or row.raw
+      lengths[g] = #text
+    else
+      text = bareOf(row)
+      lengths[g] = -#text
+    end
+    texts = texts .. text
   end
   local format = formats[count] or '<dd' .. string.rep('d', count)
   formats[count] = format
@@ -131,5 +146,8 @@ while a[at] do
   replies[#replies + 1] = packText(format, status, now, unpack(lengths, 1, count)) .. flags .. texts
   key1 = key1 + count
 end
-for i = 1, #changed do write(changed[i], changed[i].text) end
+for i = 1, #changed do
+  local row = changed[i]
+  if row.isChanged then write(row, textOf(row)) end
+end
 return replies[2] and replies or replies[1]

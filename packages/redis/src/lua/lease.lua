@@ -15,7 +15,7 @@
 --@include begin
 --@include row
 local node, leaseMs, hasTails, requests = a[4], a[5], a[6] == 1, a[7]
-local openTail, rolled, rollAdd, rollBack, openHolders, tailOf
+local openTail, rolled, rollAdd, rollBack, living, openHolders, holdersOf, entriesOf
 if hasTails then
   --@include tails
 end
@@ -39,17 +39,17 @@ local rows, at, column, isRefused, isReturned, lasts, share = {}, 8, 0, false, f
 local units, wants, windows, ends, found, second, third = {}, {}, {}, {}, {}, {}, {}
 for g = 1, #KEYS do
   local plan, birth = planOf(a[at]), a[at + 1]
-  local row, kinds, o = open(KEYS[g], plan), plan.kinds, 2
+  local row, columns = open(KEYS[g], plan), plan.columns
   rows[g], at = row, at + 2
   if plan.isTailed and not row.entries then openTail(row) end
-  for k = 1, #kinds, 2 do
-    local kind, asked, wanted, lent, unspent, window = kinds[k], a[at], a[at + 1], a[at + 2], a[at + 3], a[at + 4]
+  for k = 1, #columns, 5 do
+    local kind, o, asked, wanted, lent, unspent, window = columns[k], columns[k + 2], a[at], a[at + 1], a[at + 2], a[at + 3], a[at + 4]
     -- What was spent beyond it is a surcharge, whatever became of the share.
     local room, debt, isOwn = 0, max(0, -unspent), lent > 0 and birth == row[1]
     at, column = at + 5, column + 1
     units[column], wants[column], windows[column], ends[column] = asked, wanted, 0, window
     isReturned = isReturned or lent > 0 or debt > 0
-    if kinds[k + 1] ~= 48 then
+    if columns[k + 1] ~= 48 then
       if kind == 98 then
         local level, since = bucketNow(row, o)
         ends[column] = nothing
@@ -78,7 +78,6 @@ for g = 1, #KEYS do
       -- Half of what there is room for is left to others.
       if wanted > 0 then share = min(share, (room - asked) / 2 / wanted) end
     end
-    o = o + widths[kind]
   end
 end
 
@@ -87,10 +86,10 @@ local status = isRefused and 0 or isLent and 4 or 1
 local reply, texts = { status, now, isLent and floor(lasts) or 0 }, ''
 column = 0
 for g = 1, #KEYS do
-  local row, kinds, o, place = rows[g], rows[g].plan.kinds, 2, #reply + 1
+  local row, columns, place = rows[g], rows[g].plan.columns, #reply + 1
   reply[place] = 0
-  for k = 1, #kinds, 2 do
-    local kind, asked = kinds[k], kinds[k + 1] ~= 48
+  for k = 1, #columns, 5 do
+    local kind, asked, o = columns[k], columns[k + 1] ~= 48, columns[k + 2]
     column = column + 1
     local taken = 0
     if asked and not isRefused then
@@ -105,13 +104,12 @@ for g = 1, #KEYS do
       end
     end
     reply[#reply + 1], reply[#reply + 2], reply[#reply + 3] = taken, windows[column], ends[column]
-    o = o + widths[kind]
   end
-  local text = row.raw
-  if not isRefused or isReturned or row.isAhead then text = textOf(row) end
-  rows[g].text, reply[place], texts = text, #text, texts .. text
+  row.isChanged = not isRefused or isReturned or row.isAhead
+  local text = row.isChanged and textOf(row) or row.raw
+  reply[place], texts = #text, texts .. text
 end
 for g = 1, #KEYS do
-  if rows[g].text ~= rows[g].raw then write(rows[g], rows[g].text) end
+  if rows[g].isChanged then write(rows[g], textOf(rows[g])) end
 end
 return packText('<' .. string.rep('d', #reply), unpack(reply)) .. texts

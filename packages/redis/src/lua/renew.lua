@@ -9,7 +9,7 @@
 --@include begin
 --@include row
 local node, leaseMs, hasTails = a[4], a[5], true
-local openTail, rolled, rollAdd, rollBack, openHolders, tailOf
+local openTail, rolled, rollAdd, rollBack, living, openHolders, holdersOf, entriesOf
 --@include tails
 --@include open
 --@include save
@@ -17,7 +17,7 @@ local openTail, rolled, rollAdd, rollBack, openHolders, tailOf
 local rows, reply, at = {}, { 1, now }, 6
 for g = 1, #KEYS do
   local plan, birth, isSure = planOf(a[at]), a[at + 1], a[at + 2] == 1
-  local kinds, row = plan.kinds, open(KEYS[g], plan)
+  local columns, row = plan.columns, open(KEYS[g], plan)
   at = at + 3
   local holders, own = openHolders(row), nil
   for _, holder in ipairs(holders) do
@@ -35,11 +35,9 @@ for g = 1, #KEYS do
   else
     reply[#reply + 1] = 0
   end
-  local slot, o = 3, 2
-  for k = 1, #kinds, 2 do
-    if kinds[k] == 115 then
-      slot = slot + 1
-      local units, held = a[at], 0
+  for k = 1, #columns, 5 do
+    if columns[k] == 115 then
+      local o, slot, units, held = columns[k + 2], columns[k + 3], a[at], 0
       for _, holder in ipairs(holders) do held = held + holder[slot] end
       if isHeld and birth == 0 then
         units = max(0, min(units, row[o] - held))
@@ -50,7 +48,6 @@ for g = 1, #KEYS do
       reply[#reply + 1] = units
       at = at + 1
     end
-    o = o + widths[kinds[k]]
   end
 end
 for g = 1, #KEYS do

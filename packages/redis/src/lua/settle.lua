@@ -12,7 +12,7 @@
 local node, leaseMs, batch, keptMs, hasTails = a[4], a[5], a[6], a[7], true
 local done = packText('<dd', 1, now)
 if tonumber(call('GET', KEYS[1]) or -1) >= batch then return done end
-local openTail, rolled, rollAdd, rollBack, openHolders, tailOf
+local openTail, rolled, rollAdd, rollBack, living, openHolders, holdersOf, entriesOf
 --@include tails
 --@include open
 --@include save
@@ -25,9 +25,9 @@ local function bucketBack(units, levelCharged, elapsed, refundedSince, rate, cap
 end
 
 -- More of a column. Nothing is asked: what was used is used.
-local function surcharge(row, k, o, more)
-  local kinds = row.plan.kinds
-  local kind = kinds[k]
+local function surcharge(row, k, more)
+  local columns = row.plan.columns
+  local kind, o = columns[k], columns[k + 2]
   if kind == 98 then
     local level, since = bucketNow(row, o)
     row[o + 2], row[o + 3] = level - more, since
@@ -40,8 +40,9 @@ local function surcharge(row, k, o, more)
 end
 
 -- Less of a column whose row is still the one that was charged.
-local function refund(row, k, o, less, window, chargedAt)
-  local kind = row.plan.kinds[k]
+local function refund(row, k, less, window, chargedAt)
+  local columns = row.plan.columns
+  local kind, o = columns[k], columns[k + 2]
   if kind == 98 then
     local level, since = bucketNow(row, o)
     local back = bucketBack(less, window, since - chargedAt, row[o + 4], row[o + 1], row[o])
@@ -67,47 +68,35 @@ local function letGo(row, slot, units, birth)
   end
 end
 
--- Where the numbers of each column begin; for slots, which of a holder's numbers.
-local function placesOf(kinds)
-  local places, o, slot = {}, 2, 3
-  for k = 1, #kinds, 2 do
-    if kinds[k] == 115 then slot = slot + 1 end
-    places[#places + 1] = kinds[k] == 115 and slot or o
-    o = o + widths[kinds[k]]
-  end
-  return places
-end
-
 -- All rows are opened before the first is written: what can fail has failed by then.
 local rows, at = {}, 8
 for g = 2, #KEYS do
   local plan, endings = planOf(a[at]), a[at + 1]
-  local kinds, row = plan.kinds, open(KEYS[g], plan)
-  local places = placesOf(kinds)
+  local columns, row = plan.columns, open(KEYS[g], plan)
   if not row.entries then openTail(row) end
-  row.changed = row.raw ~= ''
+  row.isChanged = row.raw ~= ''
   at = at + 2
   for _ = 1, endings do
     local birth, chargedAt, lease, parts = a[at], a[at + 1], a[at + 2], a[at + 3]
     at = at + 4
     for _ = 1, parts do
       local column, more, window = a[at], a[at + 1], a[at + 2]
-      local k, place = 2 * column - 1, places[column]
+      local k = 5 * column - 4
       at = at + 3
-      if kinds[k] == 115 then
-        letGo(row, place, -more, lease)
+      if columns[k] == 115 then
+        letGo(row, columns[k + 3], -more, lease)
       elseif more > 0 then
-        row.changed = true
-        surcharge(row, k, place, more)
+        row.isChanged = true
+        surcharge(row, k, more)
       elseif row[1] == birth then
-        refund(row, k, place, -more, window, chargedAt)
+        refund(row, k, -more, window, chargedAt)
       end
     end
   end
   rows[g] = row
 end
 for g = 2, #KEYS do
-  if rows[g].changed then write(rows[g], textOf(rows[g])) end
+  if rows[g].isChanged then write(rows[g], textOf(rows[g])) end
 end
 call('SET', KEYS[1], string.format('%.0f', batch), 'PX', keptMs)
 return done

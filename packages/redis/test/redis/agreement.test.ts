@@ -127,8 +127,12 @@ async function play(
     else if (one.do === 'reserve') {
       const someone = subject(one.who.identity, { ...one.who, run: 'r' });
       const answer = await store.reserve(set, someone, { ...noCost, ...one.cost } as Cost);
-      if (answer.admitted) open.push(answer);
-      said.push(answerOf(answer), await store.peek(set, someone));
+      said.push(answerOf(answer));
+      if (answer.admitted) {
+        open.push(answer);
+        said.push(answer.states ?? (await store.peek(set, someone)));
+      }
+      said.push(await store.peek(set, someone));
     } else if (one.do === 'burst') {
       const asked = one.some.map(([by, units]) => {
         return store.reserve(set, subject(by.identity, { ...by, run: 'r' }), { ...noCost, ...units } as Cost);

@@ -233,7 +233,7 @@ describe('when limits change', () => {
     const withOld = await client.strlen(key);
     clock.advance(3 * minute);
     await young.take();
-    expect(await client.strlen(key)).toBe(withOld - 16 - 5 * 8 - 1 - 8 - 8);
+    expect(await client.strlen(key)).toBe(withOld - 6 * 8 - 1 - 8 - 8);
     expect(await old.left()).toEqual([9, 60]);
   });
 

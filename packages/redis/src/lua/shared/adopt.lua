@@ -2,10 +2,10 @@
 -- with what was used of it; what it does not know is kept behind until the row as it was would have expired, so that processes with
 -- an old and a new policy can work side by side.
 --
---   'h2' mark names '|' names of what is kept ';' until numbers tail kept      kept: numbers and tail of each column, one by one;
+--   'h3' mark names '|' names of what is kept ';' until numbers tail kept      kept: numbers and tail of each column, one by one;
 --                                                                              slots: capacity and number of holders, then of each
 --                                                                              node birth expiry held
-if sub(raw, 1, 2) ~= 'h2' then error('HEADGATE the value of ' .. key .. ' was not written by this version') end
+if sub(raw, 1, 2) ~= 'h3' then error('HEADGATE the value of ' .. key .. ' was not written by this version') end
 local stop = string.find(raw, ';', 11, true)
 local names, old, pos, stays = sub(raw, 11, stop - 1), '', stop + 1, 0
 local bar = string.find(names, '|', 1, true)
@@ -25,14 +25,6 @@ for i = 1, #names, 8 do
 end
 local count = 0
 if #held > 0 then count, pos = unpackText('<d', raw, pos) end
-for i = 1, #names, 8 do
-  local name = sub(names, i, i + 7)
-  if string.byte(name) == 114 then
-    local bytes = 16 * unpackText('<d', found[name], 25)
-    found[name] = found[name] .. sub(raw, pos, pos + bytes - 1)
-    pos = pos + bytes
-  end
-end
 for column, name in ipairs(held) do
   local parts = { found[name], packText('<d', count) }
   for i = 0, count - 1 do
@@ -42,6 +34,14 @@ for column, name in ipairs(held) do
   found[name] = table.concat(parts)
 end
 pos = pos + count * (24 + 8 * #held)
+for i = 1, #names, 8 do
+  local name = sub(names, i, i + 7)
+  if string.byte(name) == 114 then
+    local bytes = 16 * unpackText('<d', found[name], 25)
+    found[name] = found[name] .. sub(raw, pos, pos + bytes - 1)
+    pos = pos + bytes
+  end
+end
 if stays <= now then old, stays = '', 0 end
 for i = 1, #old, 8 do
   local kind = string.byte(old, i)
@@ -54,12 +54,12 @@ end
 
 -- What the caller knows. Slots as they were held, column by column, are put side by side again.
 local known, slots, slot = {}, 0, 3
-for k = 1, #kinds, 2 do
-  if kinds[k] == 115 then slots = slots + 1 end
+for k = 1, #columns, 5 do
+  if columns[k] == 115 then slots = slots + 1 end
 end
-o = 2
-for k = 1, #kinds, 2 do
-  local kind, name = kinds[k], sub(head, 7 + 4 * k, 14 + 4 * k)
+for k = 1, #columns, 5 do
+  local kind, o, start = columns[k], columns[k + 2], 11 + 8 * (k - 1) / 5
+  local name = sub(head, start, start + 7)
   local text = found[name]
   found[name] = nil
   if kind == 115 then slot = slot + 1 end
@@ -71,8 +71,8 @@ for k = 1, #kinds, 2 do
     row[o + 2], row[o + 3], row[o + 4] = level + more, since, refunded + more
     row[o + 5], row[o + 6], row[o + 7] = generation, lent, before
   elseif text and kind == 114 then
-    row[o + 2], row[o + 3], row[o + 4] = unpackText('<ddd', text, 17)
-    row.entries[o] = sub(text, 41)
+    row[o + 2], row[o + 3], row[o + 4], row[o + 5] = unpackText('<dddd', text, 17)
+    row.entries[o] = sub(text, 49)
   elseif text and kind == 99 then
     row[o + 1], row[o + 2], row[o + 3] = unpackText('<ddd', text, 9)
   elseif text then
@@ -87,8 +87,8 @@ for k = 1, #kinds, 2 do
       known[id][slot] = units
     end
   end
-  o = o + widths[kind]
 end
+if row.holders then living(row, row.holders) end
 
 -- What it does not know.
 local kept, texts, isNew = {}, {}, false

@@ -3,8 +3,7 @@
 -- only one that begins after the next is, with its count, so that a clock set far ahead and back locks nobody for longer than two.
 local start, stop, used = row[o + 1], row[o + 2], row[o + 3]
 if now < start or now >= stop then
-  local limits, l = limitsOf(row.plan), 1
-  for i = 1, k - 2, 2 do l = l + given[kinds[i]] end
+  local limits, l = limitsOf(row.plan), row.plan.columns[k + 4]
   local first, second = limits[l + 1], limits[l + 2]
   if now >= second then first, second = second, limits[l + 3] end
   if start < first then
