@@ -228,10 +228,16 @@ export class MemoryStore implements Store {
   }
 
   #rowToCharge(receipt: MemoryReceipt, group: Group, instant: Instant): number {
-    const row = receipt.rowNow(group);
-    if (row >= 0) return row;
-    const placed = group.table.place(instant);
-    return placed >= 0 ? placed : group.table.add(receipt.subject, instant);
+    const { table, columns } = group;
+    if (receipt.rowCharged(group) >= 0) return receipt.rowCharged(group);
+    let row = table.find(receipt.subject);
+    if (row < 0) row = table.place(instant);
+    if (row < 0) row = table.add(receipt.subject, instant);
+    // A row without anything of it on it may be forgotten. What it charges from now on is on this one, and refunded to it.
+    if (columns.every(({ limit }) => unitsOf(limit.measure, receipt.charged) === 0)) {
+      receipt.markRow(group, table.cells(row));
+    }
+    return row;
   }
 
   #giveSlotsBack(receipt: MemoryReceipt): void {

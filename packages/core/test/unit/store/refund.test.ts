@@ -95,6 +95,22 @@ describe('a refund', () => {
     expect(remaining()).toBe(5);
   });
 
+  test.each([
+    ['rolling window', rolling(10, day, { measure: 'tokens' })],
+    ['calendar day', calendar(10, 'day', { measure: 'tokens' })],
+  ])(
+    'of what was charged on a %s since its row was forgotten, with nothing on it, goes to the row that is now',
+    (_, limit) => {
+      const { store, take, remaining } = storeOf([limit]);
+      const running = take(tokens(0));
+      for (let i = 0; i < 9; i++) take(tokens(0), subject(`newcomer-${i}`));
+      store.debit(running, tokens(4));
+      expect(remaining()).toBe(6);
+      store.cancel(running);
+      expect(remaining()).toBe(10);
+    },
+  );
+
   test('a surcharge is debt, and delays whoever comes next', () => {
     const { clock, store, take, remaining } = storeOf([bucket(60, minute, { measure: 'tokens' })]);
     store.settle(take(tokens(10)), tokens(10, 90));
