@@ -117,10 +117,19 @@ export class RedisStore implements Store {
 
   async #ask(set: RedisSet, subject: Subject, cost: Cost): Promise<Receipt | Shortfall> {
     this.#members.letTell(set.columns);
-    const ask = () => this.#charge(set.parts, cost, (part) => reserving(part, subject, cost));
-    let told = await ask();
-    if (!told.admitted && this.#lender.giveBackOf(keysOf(set, subject))) told = await ask();
+    const told = await this.#insist({ set, subject }, () =>
+      this.#charge(set.parts, cost, (part) => reserving(part, subject, cost)),
+    );
     return told.admitted ? this.#admitted(set, subject, cost, told) : this.#refused(set, subject, cost, told.seen);
+  }
+
+  /** Asks again when it may be a share of this very process that was in the way. */
+  async #insist(
+    { set, subject }: Pick<RedisReceipt, 'set' | 'subject'>,
+    ask: () => Promise<Outcome>,
+  ): Promise<Outcome> {
+    const told = await ask();
+    return told.admitted || !this.#lender.giveBackOf(keysOf(set, subject)) ? told : ask();
   }
 
   async adopt(limits: LimitSet, subject: Subject, cost: Cost): Promise<Receipt> {
@@ -236,7 +245,7 @@ export class RedisStore implements Store {
       const { doubted } = receipt;
       doubted[p] = sum(doubted[p] ?? noCost, more);
     };
-    const { admitted, charges } = await this.#charge(set.parts, more, questionOf, onDoubt);
+    const { admitted, charges } = await this.#insist(receipt, () => this.#charge(set.parts, more, questionOf, onDoubt));
     if (!admitted) return false;
     if (!receipt.open) {
       // Ended meanwhile, with all of its cost: what was charged here is charged twice.
