@@ -17,18 +17,19 @@ import {
   type Subject,
 } from '@headgate/core';
 import { noCost, sum } from '@headgate/core/store';
-import { Charger, type Question, type Verdict } from './charger.js';
-import { chargeOf, debiting, type Outcome, recording, reserving, type Seen, Sight } from './charging.js';
+import { Charger, type Question } from './charger.js';
+import { debiting, type Outcome, recording, reserving, type Seen, Sight } from './charging.js';
+import { Decisions } from './decisions.js';
 import { Endings } from './endings.js';
 import { Holds } from './holds.js';
 import { canBeLent, type Desk, HotKeys, type HotKeysOptions } from './hot-keys.js';
 import { Journal } from './journal.js';
 import { Lender } from './lender.js';
 import { lessonExchange } from './lessons.js';
-import { isDown, type Link } from './link.js';
+import type { Link } from './link.js';
 import { Members } from './members.js';
 import { placeOf, probePlaces, readRows } from './places.js';
-import { type Charge, keysOf, type Part, RedisReceipt, type RedisSet } from './receipt.js';
+import { type Part, RedisReceipt, type RedisSet } from './receipt.js';
 import { RedisShortfall } from './shortfall.js';
 import { Tables } from './tables.js';
 
@@ -54,7 +55,7 @@ export class RedisStore implements Store {
   readonly #link: Link;
   readonly #prefix: string;
   readonly #node = randomInt(1, nodesMax);
-  readonly #charger: Charger;
+  readonly #decisions: Decisions;
   readonly #journal: Journal;
   readonly #holds: Holds;
   readonly #members: Members;
@@ -78,12 +79,14 @@ export class RedisStore implements Store {
     // First of all: what is held is told to Redis before anything else when there is a connection again.
     this.#holds = new Holds(shared);
     this.#members = new Members({ ...shared, prefix });
-    this.#charger = new Charger(shared);
     this.#lender = new Lender(shared);
     const peers = (): number => this.#members.peers.count;
     this.#hot = hotRate === undefined ? undefined : { ...shared, hotRate, peers, lender: this.#lender };
     this.#journal = new Journal({ ...shared, prefix, onLost: onSettlementsLost });
     this.#endings = new Endings(this.#holds, this.#journal);
+    const charger = new Charger(shared);
+    const [endings, holds, lender] = [this.#endings, this.#holds, this.#lender];
+    this.#decisions = new Decisions({ charger, endings, holds, lender, node: this.#node });
     if (tellsLessons) this.exchange = lessonExchange(link, prefix);
   }
 
@@ -117,25 +120,14 @@ export class RedisStore implements Store {
 
   async #ask(set: RedisSet, subject: Subject, cost: Cost): Promise<Receipt | Shortfall> {
     this.#members.letTell(set.columns);
-    const told = await this.#insist({ set, subject }, () =>
-      this.#charge(set.parts, cost, (part) => reserving(part, subject, cost)),
-    );
+    const told = await this.#decisions.insist({ set, subject }, cost, (part) => reserving(part, subject, cost));
     return told.admitted ? this.#admitted(set, subject, cost, told) : this.#refused(set, subject, cost, told.seen);
-  }
-
-  /** Asks again when it may be a share of this very process that was in the way. */
-  async #insist(
-    { set, subject }: Pick<RedisReceipt, 'set' | 'subject'>,
-    ask: () => Promise<Outcome>,
-  ): Promise<Outcome> {
-    const told = await ask();
-    return told.admitted || !this.#lender.giveBackOf(keysOf(set, subject)) ? told : ask();
   }
 
   async adopt(limits: LimitSet, subject: Subject, cost: Cost): Promise<Receipt> {
     const set = limits as RedisSet;
     const questionOf = (part: Part): Question => reserving(part, subject, cost, part.plansAnyway);
-    return this.#admitted(set, subject, cost, await this.#charge(set.parts, cost, questionOf));
+    return this.#admitted(set, subject, cost, await this.#decisions.charge(set.parts, cost, questionOf));
   }
 
   record(limits: LimitSet, subject: Subject, cost: Cost): void {
@@ -161,45 +153,6 @@ export class RedisStore implements Store {
   /** Told of each receipt whose slots are another's now. */
   onLost(listener: (receipt: Receipt) => void): void {
     this.#onLost = listener;
-  }
-
-  /** Charges the parts one after the other, and takes the earlier ones back when a later one refuses. */
-  async #charge(
-    parts: readonly Part[],
-    cost: Cost,
-    questionOf: (part: Part, p: number) => Question | undefined,
-    onDoubt: (p: number) => void = () => {},
-  ): Promise<Outcome> {
-    const seen: Verdict[] = [];
-    const charges: Charge[] = [];
-    let at = 0;
-    try {
-      for (const [p, part] of parts.entries()) {
-        at = p;
-        const question = questionOf(part, p);
-        if (question === undefined) continue;
-        const verdict = await this.#asking(part, question);
-        seen.push(verdict);
-        if (!verdict.isCharged) {
-          this.#endings.takeBack(charges);
-          return { admitted: false, charges: [], seen };
-        }
-        charges.push(chargeOf(part, cost, question.keys, verdict, this.#node));
-      }
-    } catch (error) {
-      this.#endings.takeBack(charges);
-      if (!isDown(error)) onDoubt(at);
-      throw error;
-    }
-    return { admitted: true, charges, seen };
-  }
-
-  #asking({ groups }: Part, question: Question): Promise<Verdict> {
-    let asked = this.#charger.ask(question);
-    for (const [g, { table }] of groups.entries()) {
-      if (table.slots > 0) asked = this.#holds.during(question.keys[g]!, asked);
-    }
-    return asked;
   }
 
   async #refused(set: RedisSet, subject: Subject, cost: Cost, known: readonly Seen[]): Promise<Shortfall> {
@@ -245,7 +198,7 @@ export class RedisStore implements Store {
       const { doubted } = receipt;
       doubted[p] = sum(doubted[p] ?? noCost, more);
     };
-    const { admitted, charges } = await this.#insist(receipt, () => this.#charge(set.parts, more, questionOf, onDoubt));
+    const { admitted, charges } = await this.#decisions.insist(receipt, more, questionOf, onDoubt);
     if (!admitted) return false;
     if (!receipt.open) {
       // Ended meanwhile, with all of its cost: what was charged here is charged twice.
