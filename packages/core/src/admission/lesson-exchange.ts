@@ -32,7 +32,7 @@ const everyMs = 5_000;
 /** Lessons of each learner told at once. */
 const tellMax = 32;
 /** Answers in a row that say that there is more. */
-const piecesMax = 100;
+const piecesMax = 500;
 /** After this long an exchange has failed, ms. */
 const patienceMs = 2_000;
 /** How long closing waits for what is told last, ms. */

@@ -1,7 +1,7 @@
 /** Lessons of several processes, kept in this one: what the port asks for, in the plainest way. */
 import type { LessonBytes, LessonChanges, LessonNews } from '../../src/store/store.js';
 
-const pieceMax = 64;
+const pieceMax = 32;
 const namesMax = 4_096;
 
 export class Shelf {

@@ -65,6 +65,15 @@ describe('a process that starts beside others', () => {
     expect(lone.limiter.stats().lessons).toBeUndefined();
   });
 
+  test('hears all there is when it begins, however much it is', async () => {
+    const town = new Town();
+    for (let i = 0; i < 4_096; i++)
+      town.shelf.put(`output1/identity/1:m${i}`, new Uint8Array(Uint32Array.of(i + 1).buffer));
+    const fresh = town.process();
+    for (let i = 0; i < 200; i++) await settled();
+    expect(fresh.limiter.stats().lessons).toMatchObject({ heard: 4_096, failed: 0 });
+  });
+
   test('takes over from one that was closed a moment after its last answer', async () => {
     const town = new Town();
     const old = town.process();
