@@ -42,5 +42,7 @@ test('of the first twenty answers after a start 76 % stay below what is set asid
   }
   await goneOn.close();
   const percent = (count: number): number => Math.round((100 * count) / (first * counts.starts));
-  expect([counts.starts, percent(counts.alone), percent(counts.successor), percent(counts['gone on'])]).toEqual([42, 76, 91, 92]);
+  expect([counts.starts, percent(counts.alone), percent(counts.successor), percent(counts['gone on'])]).toEqual([
+    42, 76, 91, 92,
+  ]);
 });
