@@ -83,6 +83,22 @@ const commands = {
     run('checking types', process.execPath, [tsc, '-b']);
     run('checking format and lint', process.execPath, [biome, 'check', '--error-on-warnings', '.']);
   },
+  /** Every property with fresh seeds, again and again, until the minutes are over or one fails. */
+  fuzz() {
+    build();
+    requireRedisServer(fail);
+    const minutes = Number(rest[rest.indexOf('--minutes') + 1] ?? 10) || 10;
+    const until = Date.now() + minutes * 60_000;
+    for (let pass = 1; Date.now() < until; pass++) {
+      const seed = String(Math.floor(Math.random() * 2 ** 31));
+      const projects = ['--project', 'property', '--project', 'redis', '--project', 'e2e'];
+      const files = ['test/property/', 'agreement', 'redis/rows', 'redis/leases', 'abort-storm'];
+      run(`pass ${pass}, HEADGATE_SEED=${seed}`, process.execPath, [vitest, 'run', ...projects, ...files], {
+        env: { ...process.env, HEADGATE_SEED: seed },
+        stdio: 'inherit',
+      });
+    }
+  },
   chaos() {
     build();
     requireRedisServer(fail);
