@@ -102,8 +102,7 @@ export class Lease implements Charge, Share {
     for (const [i, column] of this.#columns.entries()) {
       if (column === undefined) continue;
       const { measure } = column.limit;
-      // Never more than was lent: debits may have been charged by Redis.
-      this.left[i] = Math.min(this.lent[i]!, this.left[i]! + unitsOf(measure, charged) - unitsOf(measure, actual));
+      this.left[i]! += unitsOf(measure, charged) - unitsOf(measure, actual);
       isOverdrawn ||= this.left[i]! < 0;
     }
     // A debt is for everybody to see.

@@ -48,6 +48,8 @@ export interface Share {
   take(cost: Cost, now: number): boolean;
   /** Something that was charged on it turned out to cost something else. False when that is Redis's business by now. */
   correct(charged: Cost, actual: Cost): boolean;
+  /** It is not spent any more, and what is left of it is returned. */
+  giveBack(): Promise<void>;
   /** Once it is over, or about to be. */
   readonly returned: Promise<void> | undefined;
 }

@@ -192,6 +192,8 @@ export class RedisStore implements Store {
       receipt.charged = sum(receipt.charged, more);
       return true;
     }
+    // What Redis charges beyond a share it is given back, and not the share, which could not hold it: that is over.
+    void receipt.share?.giveBack();
     const { set } = receipt;
     const onDoubt = (p: number): void => {
       receipt.doubted ??= [];

@@ -219,6 +219,17 @@ describe('Redis and memory', () => {
     ];
   };
 
+  /** Beyond what the share could hold, and then not used. */
+  const debitedInVain = (): Step[] => {
+    const ann = { identity: 'ann', model: 'm', address: '::1' } as const;
+    const reserved = (inputTokens: number): Step => {
+      return { do: 'reserve', who: ann, cost: { requests: 1, inputTokens, outputTokens: 0, cost: 0, gpuSeconds: 0 } };
+    };
+    const nothing = { requests: 1, inputTokens: 0, outputTokens: 0, cost: 0, gpuSeconds: 0 } as const;
+    const debit: Step = { do: 'debit', nth: 0, outputTokens: 38 };
+    return [reserved(0), debit, { do: 'settle', nth: 0, cost: nothing }, reserved(43), reserved(20)];
+  };
+
   test('decide alike where shares are lent for every key', () =>
     holds(
       fc.asyncProperty(fc.subarray(windows, { minLength: 1 }), history, async (limits, all) => {
@@ -241,6 +252,7 @@ describe('Redis and memory', () => {
         examples: [
           [windows.filter(({ name }) => ['tokens', 'output'].includes(name)), chargedMeanwhile()],
           [windows.filter(({ name }) => ['tokens', 'daily'].includes(name)), debitedBeyondShare()],
+          [windows.filter(({ name }) => name === 'tokens'), debitedInVain()],
         ],
       },
     ));

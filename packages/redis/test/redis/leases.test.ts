@@ -181,6 +181,27 @@ describe('what a request on a share did not use', () => {
     await one.store.close();
   });
 
+  test('of what was charged beyond a share in mid-stream is not lost with what the share can take back', async () => {
+    const { another } = prefixed(rolling(100, minute, some));
+    const one = await another();
+    const { store, set } = one;
+    const receipt = (await store.reserve(set, subject('ann'), tokens(1))) as Receipt;
+    expect(await store.debit(receipt, { ...tokens(60), requests: 0 })).toBe(true);
+    await store.settle(receipt, tokens(1));
+    expect([await left(one), await spend(one)]).toEqual([99, 99]);
+    await store.close();
+  });
+
+  test('in mid-stream has all that is left, of the share and beside it', async () => {
+    const { another } = prefixed(rolling(100, minute, some));
+    const one = await another();
+    const { store, set } = one;
+    const receipt = (await store.reserve(set, subject('ann'), tokens(1))) as Receipt;
+    expect(await store.debit(receipt, { ...tokens(99), requests: 0 })).toBe(true);
+    expect(await spend(one)).toBe(0);
+    await store.close();
+  });
+
   test('may be less than nothing: a debt is charged at once, for everybody', async () => {
     const { another } = prefixed(slow);
     const [one, other] = [await another(), await another()];
