@@ -14,7 +14,7 @@ const program = fileURLToPath(
     ? new URL('../gateway-process.js', import.meta.url)
     : new URL('../dist/chaos/gateway-process.js', import.meta.url),
 );
-const startMsMax = 20_000;
+const startMsMax = 60_000;
 
 export interface GatewayPlace {
   readonly name: string;
