@@ -9,6 +9,7 @@ import { openSync, writeSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { type Gateway, readPolicyFile, startGateway } from '@headgate/gateway';
 import type { Line } from './history.js';
+import { whenItStoodStill } from './stood.js';
 
 const [file = '', port = '0', historyFile = '', life = ''] = process.argv.slice(2);
 const history = openSync(historyFile, 'a');
@@ -58,6 +59,8 @@ const log = {
 process.stdin.on('end', () => process.exit(1)).resume();
 (process.stdin as Partial<Socket>).unref?.();
 
+// Less than the checker allows to whoever writes down a decision.
+whenItStoodStill(now, 200, (from, to) => write({ type: 'stood', from, to }));
 process.on('uncaughtException', (error) => {
   write({ type: 'failed', text: String(error.stack) });
   console.error(`${life} failed:`, error);

@@ -83,8 +83,17 @@ export interface Sample {
   readonly timers: number;
 }
 
+/** A process stood still though nobody stopped it: the machine did, or was too busy. */
+export interface Stood {
+  readonly type: 'stood';
+  readonly life: string;
+  readonly at: number;
+  readonly from: number;
+  readonly to: number;
+}
+
 /** One line that a gateway wrote. */
-export type Line = Granted | Settled | Told | Sample;
+export type Line = Granted | Settled | Told | Sample | Stood;
 
 /** One request as its client saw it. */
 export interface Visit {
@@ -116,8 +125,9 @@ export interface Served {
 }
 
 export interface Fault {
+  /** As planned, or `stood`: whoever plays the clients and backends stood still with its machine. */
   readonly kind: string;
-  /** A gateway, a backend, `redis`, or `clients`. */
+  /** A gateway, a backend, `redis`, `clients`, or `here`. */
   readonly target: string;
   readonly from: number;
   readonly to: number;

@@ -6,9 +6,10 @@
  */
 import { seeded } from '../packages/gateway/test/support/seeded.js';
 import { violationsIn } from './check/index.js';
-import type { Calm, History, Violation } from './history.js';
+import type { Calm, Fault, History, Life, Line, Violation } from './history.js';
 import type { Plan } from './plan.js';
 import { rules } from './rules.js';
+import { whenItStoodStill } from './stood.js';
 import { countersIn, ranAtOnce } from './world/aftermath.js';
 import { pause } from './world/backends.js';
 import { Faults } from './world/faults.js';
@@ -17,8 +18,10 @@ import { Load } from './world/load.js';
 import { World } from './world/world.js';
 
 const noteEveryMs = 500;
+/** After the last request, until no gateway holds anything. */
+const quietMs = 15_000;
 /** After the last fault, until all have found Redis and the backends again. */
-const recoverMs = 2_500;
+const recoverMs = 4_000;
 
 export interface Outcome {
   readonly history: History;
@@ -27,12 +30,17 @@ export interface Outcome {
 
 export async function round(plan: Plan): Promise<Outcome> {
   const world = await World.start(plan.profile);
+  // Backends notice within 25 ms.
+  const looking = whenItStoodStill(now, 5, (from, to) =>
+    world.faults.push({ kind: 'stood', target: 'here', from, to }),
+  );
   const noting = setInterval(() => world.note(), noteEveryMs);
   try {
     const history = await historyOf(world, plan);
     return { history, violations: violationsIn(history) };
   } finally {
     clearInterval(noting);
+    looking();
     await world.close();
   }
 }
@@ -46,14 +54,24 @@ async function historyOf(world: World, plan: Plan): Promise<History> {
   const most = await ranAtOnce(world);
   await Promise.all(world.gateways.map((gateway) => gateway.stop()));
   world.note();
-  const { gateways, backends, clients, faults, profile } = world;
+  const { gateways, backends, clients, profile } = world;
+  const told = gateways.flatMap((gateway) => gateway.told());
+  const lives = gateways.flatMap((gateway) => gateway.lives);
   return {
-    ...{ profile, rules, faults, calm, visits: clients.visits },
-    lives: gateways.flatMap(({ lives }) => lives),
-    told: gateways.flatMap((gateway) => gateway.told()),
+    ...{ profile, rules, calm, visits: clients.visits, lives, told },
+    faults: [...world.faults, ...stalls(told, lives)],
     served: backends.flatMap(({ served }) => served),
     aftermath: { ...(await countersIn(world)), ranAtOnce: most },
   };
+}
+
+/** A gateway that stood still with its machine is as one that the plan had stand still. */
+function stalls(told: readonly Line[], lives: readonly Life[]): Fault[] {
+  return told.flatMap((line) => {
+    if (line.type !== 'stood') return [];
+    const target = lives.find(({ id }) => id === line.life)?.gateway ?? '';
+    return [{ kind: 'stall', target, from: line.from, to: line.to }];
+  });
 }
 
 /** So that what is compared in the end is compared with a process that has done everything once. */
@@ -91,7 +109,10 @@ async function calmTime(world: World, calmMs: number, random: () => number): Pro
 }
 
 async function sampleAll({ gateways }: World): Promise<void> {
-  // A client has its answer a moment before the last connection to a backend is closed.
-  await pause(300);
-  await Promise.all(gateways.map((gateway) => gateway.sample()));
+  // A client has its answer a moment before the last connection to a backend is closed; a leak stays for good.
+  const until = now() + quietMs;
+  do {
+    await pause(300);
+    await Promise.all(gateways.map((gateway) => gateway.sample()));
+  } while (now() < until && gateways.some((gateway) => gateway.holdsSomething()));
 }

@@ -23,5 +23,14 @@ export function strangers({ lives, faults }: Pick<History, 'lives' | 'faults'>):
   return lives.filter(began).length;
 }
 
+/** How much of the time before this instant the machine stood still for whoever notes what backends see, ms. */
+export function stoodBefore(faults: readonly Fault[], at: number): number {
+  const late = faults.filter(({ kind, to }) => kind === 'stood' && to <= at + 1 && to > at - stoodMs);
+  return late.reduce((sum, { from, to }) => sum + to - from, 0);
+}
+
+/** What waited meanwhile is noted within this time after, ms. */
+const stoodMs = 250;
+
 /** Between the first word with Redis and the first request, or the other way round, ms. */
 const startMs = 2_000;

@@ -5,7 +5,7 @@
  */
 import type { Fault, History, Served, Violation } from '../history.js';
 import { backendNames } from '../rules.js';
-import { outOfTouch, strangers } from './faults.js';
+import { outOfTouch, stoodBefore, strangers } from './faults.js';
 
 /** A backend notices a closed connection later than the gateway closes it, a busy one by so much, ms. */
 const noticeMs = { aborted: 500, other: 25 } as const;
@@ -63,7 +63,7 @@ function oversold(history: History, what: string, served: readonly Served[], amo
 function runningOf(history: History, one: Served, amount: number): Running {
   const { rules, faults } = history;
   const lapseMs = (rules.leaseMs * 2) / 3;
-  let to = one.to - (one.outcome === 'completed' ? noticeMs.other : noticeMs.aborted);
+  let to = one.to - (one.outcome === 'completed' ? noticeMs.other : noticeMs.aborted) - stoodBefore(faults, one.to);
   for (const { from, to: until } of outOfTouch(faults, one.gateway)) {
     if (until - from > lapseMs && one.from < until && to > from + lapseMs) to = from + lapseMs;
   }

@@ -9,7 +9,7 @@ import { now } from './gateways.js';
 import type { World } from './world.js';
 
 /** After the last lease of somebody who was killed has lapsed, and the last settlement was written. */
-const patienceMs = rules.leaseMs + 10_000;
+const patienceMs = rules.leaseMs + 50_000;
 const moreThanMayRun = 5;
 
 /**

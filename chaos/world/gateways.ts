@@ -128,8 +128,14 @@ export class GatewayProcess {
       this.told().filter(({ type, life }) => type === 'sample' && life === this.#life?.id).length;
     const before = count();
     this.signal('SIGUSR2');
-    for (let tries = 0; tries < 500 && count() === before; tries++)
+    for (let tries = 0; tries < 5_000 && count() === before; tries++)
       await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+
+  /** By its last sample. */
+  holdsSomething(): boolean {
+    const last = this.told().findLast((line) => line.type === 'sample' && line.life === this.#life?.id);
+    return last?.type === 'sample' && last.inFlight + last.waiting + last.open > 0;
   }
 
   async close(): Promise<void> {

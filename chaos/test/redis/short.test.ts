@@ -10,7 +10,7 @@ test('three gateways, Redis and four backends go through kills, cuts, crashes an
   expect(violations).toEqual([]);
   const { visits, lives, faults, served } = history;
   expect(lives.filter(({ how }) => how === 'killed')).not.toEqual([]);
-  expect(faults.length).toBeGreaterThan(5);
+  expect(faults.filter(({ kind }) => kind !== 'stood').length).toBeGreaterThan(5);
   expect(visits.filter(({ ending }) => ending === 'whole').length).toBeGreaterThan(50);
   expect(served.length).toBeGreaterThan(50);
 });

@@ -140,6 +140,21 @@ describe('slots', () => {
   });
 });
 
+describe('a machine that stands still', () => {
+  const history = historyOf(times(rules.slots + 1, 300, { lastsMs: 400 * rules.slots }));
+  const until = Math.min(...history.served.map(({ to }) => to));
+
+  test('makes backends notice late that something has ended, and not for longer than it stood', () => {
+    const stood = (ms: number): History => ({
+      ...history,
+      faults: [fault('stood', 'here', until - began - ms, until - began)],
+    });
+    expect(promises(history)).toContain('slots are never oversold');
+    expect(promises(stood(1_000))).not.toContain('slots are never oversold');
+    expect(promises(stood(50))).toContain('slots are never oversold');
+  });
+});
+
 describe('permits', () => {
   const life = 'g1#1';
   test.each<[string, History]>([
