@@ -203,7 +203,8 @@ export class Limiter extends Doors {
     this.#giveBack(reservation);
     if (this.#events.heard('request-refused')) {
       const waitedMs = this.#heldClock.now() - reservation.enteredAt;
-      this.#events.emit('request-refused', { ...reservation.about, refusal, waitedMs });
+      const { identity, operation, model } = reservation;
+      this.#events.emit('request-refused', { identity, operation, model, refusal, waitedMs });
     }
     return new Refused(refusal, reservation, this.#readLimits);
   }

@@ -102,6 +102,8 @@ export class Reservation implements RequestEvent {
   grantedAt = 0;
   /** Among the permits whose holders want to be told when the work has to end. */
   watch: Link<Stoppable> | undefined;
+  /** Among the permits of its run. */
+  inRun: Link<Stoppable> | undefined;
 
   constructor(
     identity: Identity,

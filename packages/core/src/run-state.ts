@@ -6,6 +6,7 @@
  *     '------ended------> over
  */
 import type { Timer } from './kernel/clock.js';
+import { type Link, List } from './kernel/list.js';
 import type { Refusal } from './model.js';
 import { RefusedError } from './refused-error.js';
 
@@ -20,8 +21,10 @@ const conversationsMax = 64;
 export class RunState {
   readonly id: string;
   readonly startedAt: number;
-  readonly #work = new Set<Stoppable>();
+  readonly #work = new List<Stoppable>();
   readonly #resultsSeen = new Map<string, number>();
+  /** The conversation seen last, which stands last in the map already. */
+  #latest: string | undefined;
   readonly #controller = new AbortController();
   #over: Refusal | undefined;
   timer: Timer | undefined;
@@ -41,12 +44,13 @@ export class RunState {
     return this.#controller.signal;
   }
 
-  begin(work: Stoppable): void {
-    this.#work.add(work);
+  /** @returns what `done` takes */
+  begin(work: Stoppable): Link<Stoppable> {
+    return this.#work.push(work);
   }
 
-  done(work: Stoppable): void {
-    this.#work.delete(work);
+  done(work: Link<Stoppable>): void {
+    this.#work.remove(work);
   }
 
   finish(refusal: Refusal): void {
@@ -56,7 +60,6 @@ export class RunState {
     const reason = new RefusedError(refusal);
     this.#controller.abort(reason);
     for (const work of [...this.#work]) work.abort(reason);
-    this.#work.clear();
     this.#resultsSeen.clear();
   }
 
@@ -76,7 +79,8 @@ export class RunState {
   }
 
   see(conversation: string, results: number): void {
-    this.#resultsSeen.delete(conversation);
+    if (conversation !== this.#latest) this.#resultsSeen.delete(conversation);
+    this.#latest = conversation;
     this.#resultsSeen.set(conversation, results);
     if (this.#resultsSeen.size <= conversationsMax) return;
     const [oldest] = this.#resultsSeen.keys();

@@ -4,7 +4,7 @@
  * So all of them are read wherever they stand, the largest counts, and all of them are lowered.
  */
 import type { JsonObject } from '@headgate/core';
-import type { Fields } from './fields.js';
+import { copyOf, type Fields } from './fields.js';
 import { fieldNames } from './keys.js';
 
 const names = ['max_tokens', 'max_completion_tokens', 'max_output_tokens', 'num_predict', 'n_predict'] as const;
@@ -58,14 +58,19 @@ export function capPerChoice(
 
 /** A copy in which every cap is at most `cap`, and `obeyed`, the one the backend reads, is there; without `cap` those that mean "no end" are gone. */
 export function withCap(object: JsonObject, obeyed: string, cap: number | undefined): JsonObject {
-  const copy = { ...object };
-  for (const name of names) {
-    const own = Object.hasOwn(copy, name) ? copy[name] : undefined;
-    if (typeof own !== 'number') continue;
-    if (cap === undefined) {
-      if (own <= 0) delete copy[name];
-    } else copy[name] = own > 0 ? Math.min(own, cap) : cap;
-  }
+  const copy = copyOf(object);
+  lowerCaps(copy, cap);
   if (cap !== undefined && typeof copy[obeyed] !== 'number') copy[obeyed] = cap;
   return copy;
+}
+
+/** Lowers every cap that is there; none is added. */
+export function lowerCaps(object: JsonObject, cap: number | undefined): void {
+  for (const name of names) {
+    const own = Object.hasOwn(object, name) ? object[name] : undefined;
+    if (typeof own !== 'number') continue;
+    if (cap === undefined) {
+      if (own <= 0) delete object[name];
+    } else object[name] = own > 0 ? Math.min(own, cap) : cap;
+  }
 }

@@ -12,11 +12,12 @@ export function usageOf(
   gpuSeconds?: number,
 ): Usage | undefined {
   if (inputTokens === undefined && outputTokens === undefined && gpuSeconds === undefined) return undefined;
-  return {
-    ...(inputTokens !== undefined && { inputTokens }),
-    ...(outputTokens !== undefined && { outputTokens }),
-    ...(gpuSeconds !== undefined && { gpuSeconds }),
-  };
+  // Filled in: put together of what is there it would cost more than reading the answer.
+  const usage: { -readonly [Kind in keyof Usage]: Usage[Kind] } = {};
+  if (inputTokens !== undefined) usage.inputTokens = inputTokens;
+  if (outputTokens !== undefined) usage.outputTokens = outputTokens;
+  if (gpuSeconds !== undefined) usage.gpuSeconds = gpuSeconds;
+  return usage;
 }
 
 /** JSON of an event; undefined when it is no object, which no dialect sends and no meter minds. */

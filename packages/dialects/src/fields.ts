@@ -120,6 +120,23 @@ export class Fields {
   }
 }
 
+const nothing: ReadonlySet<string> = new Set();
+
+/**
+ * A copy that may be changed, without some of the keys. Not by spreading: what is added to such a copy costs more than all of
+ * the copying. A key `__proto__` is one like any other.
+ */
+export function copyOf(object: JsonObject, without: ReadonlySet<string> = nothing): JsonObject {
+  const copy: JsonObject = {};
+  for (const key of Object.keys(object)) {
+    if (without.has(key)) continue;
+    const value = object[key]!;
+    if (key !== '__proto__') copy[key] = value;
+    else Object.defineProperty(copy, key, { value, configurable: true, enumerable: true, writable: true });
+  }
+  return copy;
+}
+
 export function isObject(value: JsonValue | undefined): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

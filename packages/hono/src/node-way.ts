@@ -26,10 +26,15 @@ export class NodeWay {
     this.#gate = new NodeGate(limiter, dialects);
   }
 
-  async pass(c: Context, next: Next, ask: NodeAsk, { incoming, outgoing }: NodeBindings): Promise<Refused | undefined> {
+  async pass(
+    c: Context,
+    next: Next,
+    { mount, identify }: Required<Omit<NodeAsk, 'target'>>,
+    { incoming, outgoing }: NodeBindings,
+  ): Promise<Refused | undefined> {
     await takeParsed(c, incoming);
     // `app.mount` rewrites the URL that its application sees.
-    const outcome = await this.#gate.open(incoming, outgoing, { ...ask, target: targetOf(c.req.url) });
+    const outcome = await this.#gate.open(incoming, outgoing, { mount, identify, target: targetOf(c.req.url) });
     if (outcome === undefined) {
       // Nobody is there to read it; Hono wants an answer all the same.
       c.res = new Response(null, { status: 499 });

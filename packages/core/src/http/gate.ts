@@ -9,7 +9,7 @@
 
 import { type Identified, Identifier, type Unidentified } from '../identity/identify.js';
 import type { Random } from '../kernel/random.js';
-import { systemRandom } from '../kernel/random.js';
+import { randomHex, systemRandom } from '../kernel/random.js';
 import type { AdmitRequest, Identity, LimitState, Refusal, ToolResults } from '../model.js';
 import { matchesPattern } from '../model-name.js';
 import { refuse } from '../refusal.js';
@@ -202,11 +202,7 @@ export class Gate {
   }
 
   #requestId(): string {
-    const part = (): string =>
-      Math.floor(this.#random() * 2 ** 32)
-        .toString(16)
-        .padStart(8, '0');
-    return `req_${part()}${part()}${part()}`;
+    return `req_${randomHex(this.#random)}${randomHex(this.#random)}${randomHex(this.#random)}`;
   }
 
   #route(method: string, path: string): Route | Refusal {

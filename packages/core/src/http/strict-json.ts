@@ -29,11 +29,13 @@ const fewKeys = 8;
 /** Digits that always fit a double. */
 const digitsSafe = 300;
 
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
 /** Parses UTF-8 bytes; a sequence that is not UTF-8 is a problem, never a replacement character. */
 export function parseStrictJsonBytes(bytes: Uint8Array, limits?: JsonLimits): ParsedJson {
   let text: string;
   try {
-    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    text = utf8.decode(bytes);
   } catch {
     return { ok: false, problem: 'the body is not valid UTF-8' };
   }
@@ -47,7 +49,7 @@ export function parseStrictJsonBytes(bytes: Uint8Array, limits?: JsonLimits): Pa
  */
 export function parseStrictJson(text: string, limits?: JsonLimits): ParsedJson {
   if (text.charCodeAt(0) === 0xfeff) return { ok: false, problem: 'the body starts with a byte order mark' };
-  const scan = new Scan(text, { ...limitsDefault, ...limits });
+  const scan = new Scan(text, limits === undefined ? limitsDefault : { ...limitsDefault, ...limits });
   const tooMuch = scan.run();
   if (tooMuch !== undefined) return { ok: false, problem: tooMuch };
   let value: JsonValue;

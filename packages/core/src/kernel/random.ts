@@ -1,9 +1,15 @@
-import { hexOf } from './hex.js';
+import { hexByte, hexOf } from './hex.js';
 
 /** A number from 0 (inclusive) to 1 (exclusive). */
 export type Random = () => number;
 
 export const systemRandom: Random = () => Math.random();
+
+/** Four bytes in hex, for names that need not be secret. */
+export function randomHex(random: Random): string {
+  const bits = Math.floor(random() * 2 ** 32);
+  return hexByte(bits >>> 24) + hexByte((bits >>> 16) & 255) + hexByte((bits >>> 8) & 255) + hexByte(bits & 255);
+}
 
 /** Sixteen bytes in hex that nobody can foresee, whatever they see of this process. */
 export function secretHex(): string {

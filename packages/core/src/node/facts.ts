@@ -48,5 +48,5 @@ export function mountedMeaning(
   const { 'content-length': length, 'transfer-encoding': encoding } = req.headers;
   const hasBody = encoding !== undefined || Number(length ?? 0) > 0;
   const sent = asSent(req);
-  return meaningOf(target === undefined ? sent : { ...sent, target }, hasBody, mount, dialects);
+  return meaningOf(target === undefined ? sent : { method: sent.method, target }, hasBody, mount, dialects);
 }

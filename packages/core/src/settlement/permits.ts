@@ -68,13 +68,14 @@ export class Permits implements PermitOwner<Reservation> {
     permit.backend = backend;
     reservation.grantedAt = this.#options.clock.now();
     this.#inFlight++;
-    reservation.run?.begin(permit);
+    reservation.inRun = reservation.run?.begin(permit);
     reservation.holder = permit;
     if (reservation.lost !== undefined) permit.abort(reservation.lost.reason);
     const { events } = this.#options;
     if (events.heard('request-admitted')) {
-      const { about, waitedMs } = reservation;
-      events.emit('request-admitted', { ...about, permitId: permit.id, waitedMs, ...nameOf(backend) });
+      const { identity, operation, model, waitedMs } = reservation;
+      const permitId = permit.id;
+      events.emit('request-admitted', { identity, operation, model, permitId, waitedMs, ...nameOf(backend) });
     }
     return permit;
   }
@@ -110,8 +111,9 @@ export class Permits implements PermitOwner<Reservation> {
     this.#inputTokens += charged.inputTokens;
     this.#outputTokens += charged.outputTokens - permit.metered;
     if (events.heard('reservation-settled')) {
-      const { reserved, id, holding } = permit;
-      events.emit('reservation-settled', { ...holding.about, permitId: id, usage, reserved, charged });
+      const { reserved, id: permitId } = permit;
+      const { identity, operation, model } = permit.holding;
+      events.emit('reservation-settled', { identity, operation, model, permitId, usage, reserved, charged });
     }
     this.#released(permit);
   }
@@ -130,14 +132,17 @@ export class Permits implements PermitOwner<Reservation> {
     const { clock, events } = this.#options;
     const reservation = permit.holding;
     if (reservation.watch !== undefined) this.#watched.remove(reservation.watch);
-    reservation.run?.done(permit);
+    if (reservation.inRun !== undefined) reservation.run?.done(reservation.inRun);
     this.#inFlight--;
     const isHeard = events.heard('permit-released');
     if (isHeard || reservation.holdsSlot) {
       const heldMs = clock.now() - reservation.grantedAt;
       if (reservation.holdsSlot) this.#holdMs += holdSmoothing * (heldMs - this.#holdMs);
-      const { about, backend } = reservation;
-      if (isHeard) events.emit('permit-released', { ...about, permitId: permit.id, heldMs, ...nameOf(backend) });
+      if (isHeard) {
+        const { identity, operation, model, backend } = reservation;
+        const permitId = permit.id;
+        events.emit('permit-released', { identity, operation, model, permitId, heldMs, ...nameOf(backend) });
+      }
     }
     this.#options.release(reservation);
     this.#onReleased();

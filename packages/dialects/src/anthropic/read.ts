@@ -5,6 +5,7 @@ import { type Expected, Fields, Problems, type Wording } from '../fields.js';
 import { fieldNames } from '../keys.js';
 import { modelRequired, readModel } from '../model-field.js';
 import { Prompt } from '../prompt.js';
+import { readingOf } from '../reading.js';
 import { refuseWebSearch } from '../web-search.js';
 
 const bodyNames = fieldNames(
@@ -66,22 +67,12 @@ export function read(route: Route, body: JsonObject, guard: GuardRules): Reading
   const declared = declaredCap(fields);
   const stream = fields.boolean('stream') ?? false;
   if (problems.first !== undefined) return problems.first;
-  return {
-    ...named,
-    operation: route.operation,
-    stream,
-    texts: prompt.texts,
-    messages: prompt.messages,
-    images: prompt.images,
-    inputTokensKnown: 0,
-    ...(declared !== undefined && { outputTokensMax: declared }),
-    choices: 1,
-    toolResults: prompt.toolResults,
-    toolResultsNew: prompt.toolResultsNew,
-    opening: prompt.opening,
-    forward: (outputTokensMax) =>
-      JSON.stringify(withCap(body, 'max_tokens', capPerChoice(declared, outputTokensMax, 1))),
-  };
+  const forward: Reading['forward'] = (outputTokensMax) =>
+    JSON.stringify(withCap(body, 'max_tokens', capPerChoice(declared, outputTokensMax, 1)));
+  const reading = readingOf(route, named, prompt, forward);
+  reading.stream = stream;
+  if (declared !== undefined) reading.outputTokensMax = declared;
+  return reading;
 }
 
 /** A string, or blocks of several kinds. */

@@ -5,7 +5,7 @@
 import type { GuardRules, JsonObject, JsonValue } from '@headgate/core';
 import { capNames } from '../caps.js';
 import { parseGoDuration } from '../duration.js';
-import type { Fields } from '../fields.js';
+import { copyOf, type Fields } from '../fields.js';
 import { fieldNames } from '../keys.js';
 
 /** Options that reload the model when they differ; the second line is of versions before 0.6. */
@@ -13,6 +13,7 @@ const reloadOptions = [
   ...['num_ctx', 'num_batch', 'num_gpu', 'main_gpu', 'use_mmap', 'num_thread', 'draft_num_predict'],
   ...['numa', 'low_vram', 'f16_kv', 'vocab_only', 'use_mlock'],
 ];
+const reloads = fieldNames(...reloadOptions);
 export const optionNames = fieldNames(capNames, ...reloadOptions, 'num_keep', 'seed', 'temperature', 'stop');
 
 /** Ollama takes `shift` beside the options, not among them. */
@@ -20,8 +21,7 @@ const besideOptions = 'shift';
 
 /** The options to forward: the client's, without those that reload, with those that the operator pinned. */
 export function guardedOptions(options: JsonObject | undefined, guard: GuardRules): JsonObject {
-  const kept: JsonObject = { ...options };
-  for (const name of reloadOptions) delete kept[name];
+  const kept = options === undefined ? {} : copyOf(options, reloads);
   for (const [name, value] of Object.entries(guard.options)) if (name !== besideOptions) kept[name] = value;
   return kept;
 }

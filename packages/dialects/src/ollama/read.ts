@@ -1,11 +1,12 @@
 /** Reads the bodies of Ollama's own API. */
 import type { GuardRules, JsonObject, Reading, Refusal, Route } from '@headgate/core';
-import { capNames, capPerChoice, declaredCap, withCap } from '../caps.js';
-import { Fields, Problems } from '../fields.js';
+import { capNames, capPerChoice, declaredCap, lowerCaps, withCap } from '../caps.js';
+import { copyOf, Fields, Problems } from '../fields.js';
 import { readInputs, readTokens } from '../inputs.js';
 import { fieldNames } from '../keys.js';
 import { modelRequired, type NamedModel, readModel } from '../model-field.js';
 import { Prompt } from '../prompt.js';
+import { readingOf } from '../reading.js';
 import { guardedOptions, guardShift, optionNames, readKeepAlive } from './options.js';
 import { goWording } from './wording.js';
 
@@ -59,7 +60,7 @@ function readGenerate(route: Route, fields: Fields, guard: GuardRules): Reading 
   prompt.images = fields.strings('images')?.length ?? 0;
   // The template makes messages of them, unless the prompt is to be taken as it is.
   if (fields.boolean('raw') !== true) prompt.messages = system === undefined || system === '' ? 1 : 2;
-  return readingOf(route, fields, guard, named, prompt, text === undefined || text === '');
+  return readAnswer(route, fields, guard, named, prompt, text === undefined || text === '');
 }
 
 function readChat(route: Route, fields: Fields, guard: GuardRules): Reading {
@@ -78,7 +79,7 @@ function readChat(route: Route, fields: Fields, guard: GuardRules): Reading {
     prompt.said(role, before);
   }
   prompt.json(fields.array('tools'));
-  return readingOf(route, fields, guard, named, prompt, messages.length === 0);
+  return readAnswer(route, fields, guard, named, prompt, messages.length === 0);
 }
 
 function readEmbed(route: Route, fields: Fields, guard: GuardRules): Reading {
@@ -90,11 +91,13 @@ function readEmbed(route: Route, fields: Fields, guard: GuardRules): Reading {
   const inputs = legacy
     ? Number(text !== undefined && text !== '')
     : readInputs(fields, 'input', guard, prompt, 'refuse');
-  return readingOf(route, fields, guard, named, prompt, inputs === 0);
+  return readAnswer(route, fields, guard, named, prompt, inputs === 0);
 }
 
+const writtenLast = fieldNames('keep_alive');
+
 /** @param empty nothing to work on: the backend would only load or unload the model */
-function readingOf(
+function readAnswer(
   route: Route,
   fields: Fields,
   guard: GuardRules,
@@ -111,37 +114,22 @@ function readingOf(
   const stream = fields.boolean('stream') ?? true;
   fields.boolean('truncate');
   fields.boolean('shift');
-  return {
-    ...named,
-    operation: empty || keepAlive.admin ? 'admin' : route.operation,
-    stream: answers && stream,
-    texts: prompt.texts,
-    messages: prompt.messages,
-    images: prompt.images,
-    inputTokensKnown: prompt.inputTokensKnown,
-    ...(declared !== undefined && { outputTokensMax: declared }),
-    choices: 1,
-    toolResults: prompt.toolResults,
-    toolResultsNew: prompt.toolResultsNew,
-    opening: prompt.opening,
-    forward(outputTokensMax) {
-      const cap = answers ? capPerChoice(declared, outputTokensMax, 1) : undefined;
-      const { keep_alive: _, ...rest } = fields.object;
-      const body: JsonObject = answers ? lowered(rest, cap) : rest;
-      const written = answers ? withCap(options, 'num_predict', cap) : options;
-      if (client !== undefined || Object.keys(written).length > 0) body.options = written;
-      if (keepAlive.value !== undefined) body.keep_alive = keepAlive.value;
-      if (answers) guardShift(body, guard);
-      return JSON.stringify(body);
-    },
+  const forward: Reading['forward'] = (outputTokensMax) => {
+    const cap = answers ? capPerChoice(declared, outputTokensMax, 1) : undefined;
+    const body = copyOf(fields.object, writtenLast);
+    // At the top caps are another server's words: lowered all the same, never added.
+    if (answers) lowerCaps(body, cap);
+    const written = answers ? withCap(options, 'num_predict', cap) : options;
+    if (client !== undefined || Object.keys(written).length > 0) body.options = written;
+    if (keepAlive.value !== undefined) body.keep_alive = keepAlive.value;
+    if (answers) guardShift(body, guard);
+    return JSON.stringify(body);
   };
-}
-
-/** The top level in the same sense as the options: caps there are another server's words, lowered all the same, never added. */
-function lowered(body: JsonObject, cap: number | undefined): JsonObject {
-  const copy = withCap(body, 'num_predict', cap);
-  if (!Object.hasOwn(body, 'num_predict')) delete copy.num_predict;
-  return copy;
+  const reading = readingOf(route, named, prompt, forward);
+  if (empty || keepAlive.admin) reading.operation = 'admin';
+  reading.stream = answers && stream;
+  if (declared !== undefined) reading.outputTokensMax = declared;
+  return reading;
 }
 
 function readShow(route: Route, fields: Fields, guard: GuardRules): Reading {
@@ -150,19 +138,15 @@ function readShow(route: Route, fields: Fields, guard: GuardRules): Reading {
   const { verbose: _, ...brief } = fields.object;
   // `verbose` brings tensors and vocabulary: megabytes for what counts as a cheap read.
   const body = guard.admin === 'allow' ? fields.object : brief;
-  return { ...bare(route, named), forward: () => JSON.stringify(body) };
+  return readingOf(route, named, new Prompt(), () => JSON.stringify(body));
 }
 
 function readAdmin(route: Route, fields: Fields, guard: GuardRules): Reading {
   const named = readModel(fields, guard, modelRequired, ['model', 'name', 'source']);
   const stream = fields.boolean('stream') ?? true;
-  return { ...bare(route, named), stream, forward: () => JSON.stringify(fields.object) };
-}
-
-function bare(route: Route, named: NamedModel): Omit<Reading, 'forward'> {
-  const nothing = { texts: [], messages: 0, images: 0, inputTokensKnown: 0, choices: 1 };
-  const noTools = { toolResults: 0, toolResultsNew: 0, opening: '' };
-  return { ...named, ...nothing, ...noTools, operation: route.operation, stream: false };
+  const reading = readingOf(route, named, new Prompt(), () => JSON.stringify(fields.object));
+  reading.stream = stream;
+  return reading;
 }
 
 const emptyModelNotFound: Refusal = { reason: 'model-not-found', status: 404, message: "model '' not found" };

@@ -6,6 +6,7 @@ import { readInputs } from '../inputs.js';
 import { fieldNames } from '../keys.js';
 import { modelRequired, type NamedModel, readModel } from '../model-field.js';
 import { Prompt } from '../prompt.js';
+import { type Draft, readingOf } from '../reading.js';
 import { refuseWebSearch } from '../web-search.js';
 import { messageNames, readMessage } from './content.js';
 import { readResponsesInput, responsesNames } from './responses-read.js';
@@ -57,7 +58,7 @@ function readKind(route: Route, body: JsonObject, guard: GuardRules, problems: P
       const named = readModel(fields, guard, modelRequired);
       if (readInputs(fields, 'input', guard, prompt, 'count') === 0)
         problems.bad("'input' is required and must not be empty");
-      return { ...readingOf(route, named, prompt), forward: () => JSON.stringify(body) };
+      return readingOf(route, named, prompt, () => JSON.stringify(body));
     }
     case 'responses': {
       const fields = new Fields(body, fieldNames(common, responsesNames), problems);
@@ -84,7 +85,8 @@ function readCompletion(route: Route, fields: Fields, guard: GuardRules, prompt:
   const prompts = readInputs(fields, 'prompt', guard, prompt, 'count');
   prompt.text(fields.string('suffix'));
   const reading = answerReading(route, fields, named, prompt, { obeyed: 'max_tokens', prompts: Math.max(1, prompts) });
-  return prompts === 0 ? { ...reading, operation: 'admin' } : reading;
+  if (prompts === 0) reading.operation = 'admin';
+  return reading;
 }
 
 interface Answer {
@@ -94,7 +96,7 @@ interface Answer {
   readonly prompts: number;
 }
 
-function answerReading(route: Route, fields: Fields, named: NamedModel, prompt: Prompt, answer: Answer): Reading {
+function answerReading(route: Route, fields: Fields, named: NamedModel, prompt: Prompt, answer: Answer): Draft {
   const choices = declaredChoices(fields) * answer.prompts;
   const declared = declaredCap(fields);
   const stream = fields.boolean('stream') ?? false;
@@ -103,39 +105,18 @@ function answerReading(route: Route, fields: Fields, named: NamedModel, prompt: 
   const streamOptions = fields.fields('stream_options', streamOptionNames);
   const asked = streamOptions?.boolean('include_usage') === true;
   const continuous = streamOptions?.boolean('continuous_usage_stats') === true;
-  const reading = readingOf(route, named, prompt);
+  const forward: Reading['forward'] = (outputTokensMax) => {
+    const body = withCap(fields.object, answer.obeyed, capPerChoice(declared, outputTokensMax, choices));
+    if (asksForUsage) {
+      const own = body.stream_options;
+      body.stream_options = { ...(isObject(own) ? own : {}), include_usage: true };
+    }
+    return JSON.stringify(body);
+  };
+  const reading = readingOf(route, named, prompt, forward);
   reading.stream = stream;
   reading.choices = choices;
   if (declared !== undefined) reading.outputTokensMax = declared * choices;
   if (asksForUsage) reading.wantsUsage = asked || continuous;
-  return Object.assign(reading, {
-    forward(outputTokensMax: number | undefined) {
-      const body = withCap(fields.object, answer.obeyed, capPerChoice(declared, outputTokensMax, choices));
-      if (asksForUsage) {
-        const own = body.stream_options;
-        body.stream_options = { ...(isObject(own) ? own : {}), include_usage: true };
-      }
-      return JSON.stringify(body);
-    },
-  });
-}
-
-/** An object that is being filled in: one put together of copies costs more than reading the request. */
-type Writable<Record> = { -readonly [Key in keyof Record]: Record[Key] };
-
-function readingOf(route: Route, named: NamedModel, prompt: Prompt): Omit<Writable<Reading>, 'forward'> {
-  return {
-    model: named.model,
-    modelCanonical: named.modelCanonical,
-    operation: route.operation,
-    stream: false,
-    texts: prompt.texts,
-    messages: prompt.messages,
-    images: prompt.images,
-    inputTokensKnown: prompt.inputTokensKnown,
-    choices: 1,
-    toolResults: prompt.toolResults,
-    toolResultsNew: prompt.toolResultsNew,
-    opening: prompt.opening,
-  };
+  return reading;
 }

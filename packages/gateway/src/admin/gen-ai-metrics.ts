@@ -60,17 +60,17 @@ export class GenAiMetrics {
   observe({ about, usage, totalMs = 0, firstTokenMs }: RequestRecord, model: string): void {
     const operation = genAiOperations[about?.operation ?? ''];
     if (operation === undefined) return;
-    const pair: Record<Label, string> = {
-      gen_ai_operation_name: operation,
-      gen_ai_request_model: this.#pairs.has(`${operation} ${model}`) ? model : 'other',
-    };
+    const gen_ai_operation_name = operation;
+    const gen_ai_request_model = this.#pairs.has(`${operation} ${model}`) ? model : 'other';
+    const pair: Record<Label, string> = { gen_ai_operation_name, gen_ai_request_model };
+    const ofType = (gen_ai_token_type: string) => ({ gen_ai_operation_name, gen_ai_request_model, gen_ai_token_type });
     this.#duration.observe(pair, totalMs / 1000);
     const { inputTokens, outputTokens = 0 } = usage ?? {};
     if (firstTokenMs !== undefined) {
       this.#firstToken.observe(pair, firstTokenMs / 1000);
       if (outputTokens > 1) this.#perToken.observe(pair, (totalMs - firstTokenMs) / 1000 / (outputTokens - 1));
     }
-    if (inputTokens !== undefined) this.#tokens.observe({ ...pair, gen_ai_token_type: 'input' }, inputTokens);
-    if (operation !== 'embeddings') this.#tokens.observe({ ...pair, gen_ai_token_type: 'output' }, outputTokens);
+    if (inputTokens !== undefined) this.#tokens.observe(ofType('input'), inputTokens);
+    if (operation !== 'embeddings') this.#tokens.observe(ofType('output'), outputTokens);
   }
 }

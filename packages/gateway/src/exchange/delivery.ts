@@ -111,7 +111,8 @@ export class Delivery {
     if (!this.#meterEnded && !answer.isStream) this.#endMeter();
     const { usage } = meter;
     if (usage === undefined && answer.status >= 400) return { inputTokens: 0, outputTokens: 0 };
-    return { ...usage, outputTokens: usage?.outputTokens ?? meter.outputTokens };
+    if (usage?.outputTokens !== undefined) return usage;
+    return { outputTokens: meter.outputTokens, ...usage };
   }
 
   /** What came with the head leaves with it, in one go, and needs no timer; a head that came alone does not wait. */

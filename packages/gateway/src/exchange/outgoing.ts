@@ -27,17 +27,17 @@ export function outgoingOf(
   const headers = headersForBackend(request.headers, policy, backend, about.requestId);
   // Of the paths we know none has a query, and what we do not know of one we do not pass on.
   const query = route.operation === 'other' ? queryOf(request.url ?? '') : '';
-  const head = { method: route.method, path: route.path, query, headers };
+  const { method, path } = route;
   if (passage.body !== undefined) {
     const body = Buffer.from(passage.body);
     headers['content-type'] = 'application/json';
     headers['content-length'] = String(body.length);
-    return { ...head, body };
+    return { method, path, query, headers, body };
   }
-  if (!isOpaque(passage)) return { ...head, body: undefined };
+  if (!isOpaque(passage)) return { method, path, query, headers, body: undefined };
   const bytesMax = route.operation === 'admin' ? Number.POSITIVE_INFINITY : policy.guard.bodyBytesMax;
   const bounds = { bytesMax, idleMs: policy.client.bodyMs, clock };
-  return { ...head, body: opaqueBody(request, headers, bounds, onProblem) };
+  return { method, path, query, headers, body: opaqueBody(request, headers, bounds, onProblem) };
 }
 
 function queryOf(target: string): string {

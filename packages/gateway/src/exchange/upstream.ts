@@ -64,6 +64,8 @@ export class Trip implements Dispatcher.DispatchHandler {
   #bytesBefore = 0;
   /** Whether the backend's connection stood, so that it may have begun to work. */
   connected = false;
+  /** Its index among those that wait; -1 once it does not. */
+  at = -1;
 
   constructor(place: TripPlace, link: Link, body: Outgoing['body'], listener: TripListener) {
     this.#place = place;
@@ -167,9 +169,9 @@ export class Trip implements Dispatcher.DispatchHandler {
 export class Upstreams {
   readonly #clock: Clock;
   readonly #links = new Links();
-  /** Those that have neither an answer nor failed. */
-  readonly #waiting = new Set<Trip>();
-  readonly #onOver = (trip: Trip): void => void this.#waiting.delete(trip);
+  /** Those that have neither an answer nor failed, in no order. */
+  readonly #waiting: Trip[] = [];
+  readonly #onOver = (trip: Trip): void => this.#forget(trip);
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -181,10 +183,21 @@ export class Upstreams {
     const { method, headers, body } = outgoing;
     const place = { backend: backend.name, clock: this.#clock, timeouts, links: this.#links, onOver: this.#onOver };
     const trip = new Trip(place, link, body, listener);
-    this.#waiting.add(trip);
+    trip.at = this.#waiting.push(trip) - 1;
     const path = target.basePath + encodedPath(outgoing.path) + outgoing.query;
     link.send({ method: method as Dispatcher.HttpMethod, path, headers, body: body ?? null }, trip);
     return trip;
+  }
+
+  /** Its place goes to the last one. Not a `Set`, whose former tables would keep what they held; see `List` in core. */
+  #forget(trip: Trip): void {
+    const { at } = trip;
+    if (at < 0) return;
+    trip.at = -1;
+    const last = this.#waiting.pop()!;
+    if (last === trip) return;
+    this.#waiting[at] = last;
+    last.at = at;
   }
 
   /** Fails all trips that wait for the first byte of a backend, as if their time were over. */
