@@ -14,6 +14,7 @@ import type { LimiterEvents } from './events.js';
 import { checkVerifier } from './identity/token.js';
 import { type Clock, HeldClock, systemClock } from './kernel/clock.js';
 import { Events } from './kernel/events.js';
+import { isLater } from './kernel/later.js';
 import { systemRandom } from './kernel/random.js';
 import { EitherSignal, type Signal } from './kernel/signal.js';
 import type { AdmitOptions, LimiterOptions, LimiterStats } from './limiter-options.js';
@@ -63,14 +64,13 @@ export class Limiter extends Doors {
   }
 
   /** Decides, waiting in the queue where the policy says so. Resolves with a refusal, never throws one. */
-  async admit(request: AdmitRequest, options: AdmitOptions = {}): Promise<Decision> {
-    const { signal } = options;
+  async admit(request: AdmitRequest, { signal }: AdmitOptions = {}): Promise<Decision> {
     signal?.throwIfAborted();
     const reservation = this.#stages.entrance.open(request);
     const against = this.#against(reservation, request);
     if (against !== undefined) return this.#refused(reservation, against);
     const { run } = reservation;
-    return run === undefined ? this.#decide(reservation, signal) : this.#decideInRun(reservation, run, signal);
+    return await (run === undefined ? this.#decide(reservation, signal) : this.#decideInRun(reservation, run, signal));
   }
 
   /** A run that is over while its request waits refuses it. */
@@ -88,7 +88,8 @@ export class Limiter extends Doors {
 
   async #decide(reservation: Reservation, signal: Signal | undefined): Promise<Decision> {
     const { reserves, slots } = this.#stages;
-    const against = (await reserves.reserve(reservation)) ?? this.#overtaken(reservation, signal);
+    const reserved = reserves.reserve(reservation);
+    const against = (isLater(reserved) ? await reserved : reserved) ?? this.#overtaken(reservation, signal);
     if (against !== undefined) return this.#refused(reservation, against);
     if (reservation.receipt!.delayMs > 0) {
       const late = (await this.#waitTurn(reservation, signal)) ?? this.#overtaken(reservation, signal);
@@ -202,8 +203,8 @@ export class Limiter extends Doors {
   #refused(reservation: Reservation, refusal: Refusal): Decision {
     this.#giveBack(reservation);
     if (this.#events.heard('request-refused')) {
-      const waitedMs = this.#heldClock.now() - reservation.enteredAt;
-      const { identity, operation, model } = reservation;
+      const { identity, operation, model, enteredAt } = reservation;
+      const waitedMs = this.#heldClock.now() - enteredAt;
       this.#events.emit('request-refused', { identity, operation, model, refusal, waitedMs });
     }
     return new Refused(refusal, reservation, this.#readLimits);

@@ -8,6 +8,7 @@
  */
 
 import { type Identified, Identifier, type Unidentified } from '../identity/identify.js';
+import { isLater, type Later } from '../kernel/later.js';
 import type { Random } from '../kernel/random.js';
 import { randomHex, systemRandom } from '../kernel/random.js';
 import type { AdmitRequest, Identity, LimitState, Refusal, ToolResults } from '../model.js';
@@ -34,6 +35,12 @@ import { pathOf } from './target.js';
 
 /** An object that is being filled in: copying what is mostly absent would cost more than the decision. */
 type Writable<Record> = { -readonly [Key in keyof Record]: Record[Key] };
+
+/** Who asks, as the application says. */
+type Given = string | Partial<Identity>;
+type Who = Identified | Unidentified;
+
+const noLimits: readonly LimitState[] = [];
 
 /** What is asked, once all of it was read. */
 interface Asked {
@@ -77,9 +84,10 @@ export class Gate {
    * while the request waits, and nothing is charged then.
    * @param identify who is asking, where the application knows better than the policy
    */
-  async open(request: GateRequest, identify?: string | Partial<Identity>): Promise<Opened | Turned> {
+  async open(request: GateRequest, identify?: Given): Promise<Opened | Turned> {
     const progress = this.#progress(request);
-    const asked = (await this.#who(progress, request, identify)) ?? (await this.#ask(progress, request));
+    const found = this.#asked(progress, request, identify);
+    const asked = isLater(found) ? await found : found;
     if ('reason' in asked) return this.#turn(progress, asked);
     const decision = await this.#limiter.admit(this.#wish(request, progress, asked), { signal: request.signal });
     progress.limits = decision.limits;
@@ -88,16 +96,16 @@ export class Gate {
   }
 
   /** Reads a request as `open` does and refuses what would be refused whenever it came. Nothing is charged, nothing waits. */
-  async examine(request: GateRequest, identify?: string | Partial<Identity>): Promise<Examined | Turned> {
+  async examine(request: GateRequest, identify?: Given): Promise<Examined | Turned> {
     const progress = this.#progress(request);
-    const asked = (await this.#who(progress, request, identify)) ?? (await this.#ask(progress, request));
+    const asked = await this.#asked(progress, request, identify);
     if ('reason' in asked) return this.#turn(progress, asked);
     const against = this.#limiter.refusesForGood(this.#wish(request, progress, asked));
     return against === undefined ? { open: true, about: this.#about(progress) } : this.#turn(progress, against);
   }
 
   /** Who sends a request that is no model's business, such as one for a page of the gateway. Nothing of its body is read. */
-  async recognise(request: GateRequest, identify?: string | Partial<Identity>): Promise<Recognised | Turned> {
+  async recognise(request: GateRequest, identify?: Given): Promise<Recognised | Turned> {
     const progress = this.#progress(request);
     const against = await this.#who(progress, request, identify);
     if (against !== undefined) return this.#turn(progress, against);
@@ -109,19 +117,28 @@ export class Gate {
     const path = pathOf(request.target);
     const address = this.#identifier.address(request);
     const isPath = path !== undefined;
-    return { requestId: this.#requestId(), path: path ?? request.target, isPath, address, limits: [] };
+    const requestId = `req_${randomHex(this.#random, 3)}`;
+    return { requestId, path: path ?? request.target, isPath, address, limits: noLimits };
+  }
+
+  /** Who asks, and what. */
+  #asked(progress: Progress, request: GateRequest, identify?: Given): Later<Asked | Refusal> {
+    const against = this.#who(progress, request, identify);
+    if (isLater(against)) return against.then((known) => known ?? this.#ask(progress, request));
+    return against ?? this.#ask(progress, request);
   }
 
   /** Finds out who asks, and of which path. */
-  async #who(
-    progress: Progress,
-    request: GateRequest,
-    identify?: string | Partial<Identity>,
-  ): Promise<Refusal | undefined> {
+  #who(progress: Progress, request: GateRequest, identify?: Given): Later<Refusal | undefined> {
     if (request.problem !== undefined) return request.problem;
     if (!progress.isPath) return notFound(progress.path);
     const { headers, remoteAddress } = request;
-    const who = await this.#identifier.identify({ headers, remoteAddress, path: progress.path });
+    const who = this.#identifier.identify({ headers, remoteAddress, path: progress.path });
+    if (isLater(who)) return who.then((known) => this.#known(progress, request, known, identify));
+    return this.#known(progress, request, who, identify);
+  }
+
+  #known(progress: Progress, request: GateRequest, who: Who, identify?: Given): Later<Refusal | undefined> {
     progress.path = who.path;
     if ('refusal' in who && identify === undefined) return this.#unknown(request, progress, who);
     progress.identity = this.#limiter.identity(identify ?? (who as Identified).identity);
@@ -129,7 +146,7 @@ export class Gate {
   }
 
   /** Reads what is asked. */
-  async #ask(progress: Progress, request: GateRequest): Promise<Asked | Refusal> {
+  #ask(progress: Progress, request: GateRequest): Later<Asked | Refusal> {
     const route = this.#route(request.method, progress.path);
     if (isRefusal(route)) return route;
     progress.route = route;
@@ -137,8 +154,12 @@ export class Gate {
     if (against !== undefined) return against;
     const run = runOf(request.headers);
     if (run !== undefined && isRefusal(run)) return run;
+    const asked = { route, reading: undefined, run };
+    return route.body === 'json' ? this.#askInBody(progress, request, asked) : asked;
+  }
+
+  async #askInBody(progress: Progress, request: GateRequest, { route, run }: Asked): Promise<Asked | Refusal> {
     const reading = await this.#read(request, route);
-    if (reading === undefined) return { route, reading, run };
     if (isRefusal(reading)) return reading;
     progress.reading = reading;
     return this.#denied(reading.operation, route.path) ?? { route, reading, run };
@@ -180,6 +201,8 @@ export class Gate {
     const { tiers } = this.#limiter.policy;
     // The policy may have changed while the request waited, and its tier be gone.
     const { models, mode } = tiers[progress.identity!.tier] ?? tiers.default!;
+    const headers = this.#limitHeaders(progress);
+    headers['x-request-id'] = progress.requestId;
     return {
       about: this.#about(progress),
       permit,
@@ -187,22 +210,12 @@ export class Gate {
       route,
       reading,
       body: reading?.forward(outputTokensMax === Number.POSITIVE_INFINITY ? undefined : outputTokensMax),
-      headers: this.#headers(progress),
+      headers,
       meter: (head) => dialect.meter(route, head, reading),
       turn: (refusal) => this.#turn(progress, refusal),
       mayUseModel: (model) =>
         models === undefined || mode === 'shadow' || models.some((pattern) => matchesPattern(pattern, model)),
     };
-  }
-
-  #headers(progress: Progress): Headers {
-    const headers = this.#limitHeaders(progress);
-    headers['x-request-id'] = progress.requestId;
-    return headers;
-  }
-
-  #requestId(): string {
-    return `req_${randomHex(this.#random)}${randomHex(this.#random)}${randomHex(this.#random)}`;
   }
 
   #route(method: string, path: string): Route | Refusal {
@@ -219,8 +232,7 @@ export class Gate {
     return refuse('forbidden', `${path} with this request manages models, which is not allowed here.`);
   }
 
-  async #read(request: GateRequest, route: Route): Promise<Reading | Refusal | undefined> {
-    if (route.body !== 'json') return undefined;
+  async #read(request: GateRequest, route: Route): Promise<Reading | Refusal> {
     const encoding = request.headers['content-encoding'];
     if (encoding !== undefined && encoding !== '' && encoding !== 'identity') {
       return refuse('bad-encoding', 'compressed request bodies are not accepted; send it without Content-Encoding.');

@@ -1,5 +1,6 @@
 /** Who sent an HTTP request: the first source of the policy that recognises it. */
 import type { Clock } from '../kernel/clock.js';
+import type { Later } from '../kernel/later.js';
 import type { Identity, Refusal } from '../model.js';
 import type { ApiKeySource, HeaderSource, Policy } from '../policy/policy.js';
 import { refuse } from '../refusal.js';
@@ -102,7 +103,8 @@ export class Identifier {
     return known;
   }
 
-  async identify(caller: Caller): Promise<Identified | Unidentified> {
+  /** At once, unless a token has to be checked. */
+  identify(caller: Caller): Later<Identified | Unidentified> {
     const sources = this.#current();
     const address = this.address(caller);
     const inPath = keyInPath(caller.path);
@@ -111,14 +113,15 @@ export class Identifier {
       let outcome: Outcome | undefined;
       if (source.kind === 'address') outcome = withTier({ id: `address:${address}` }, source.tier);
       else if (source.kind === 'header') outcome = byHeader(source, caller, sources);
-      else if (source.kind === 'jwt') outcome = await this.#byToken(caller, sources);
-      else {
+      else if (source.kind === 'jwt') {
+        const checked = this.#byToken(caller, sources);
+        if (checked !== undefined) return namedLater(checked, path);
+      } else {
         if (inPath !== undefined && source.from.includes('path')) path = inPath.rest;
         const key = credentialIn(source.from, caller.headers, inPath?.key);
         if (key !== undefined) outcome = this.#byKey(source, sources, key, address);
       }
-      if (outcome === undefined) continue;
-      return 'refusal' in outcome ? { ...outcome, path } : { identity: outcome, path };
+      if (outcome !== undefined) return named(outcome, path);
     }
     return { refusal: missing, failed: false, path };
   }
@@ -136,12 +139,20 @@ export class Identifier {
     return withTier({ id }, source.tier);
   }
 
-  /** By any of the sources of tokens: which of them made a token is in the token, and only worth something once it is checked. */
-  async #byToken({ headers }: Caller, sources: Sources): Promise<Outcome | undefined> {
-    const { verifyToken, clock } = this.#options;
+  /**
+   * By any of the sources of tokens; undefined without a token. Which of them made it is in the token, and only worth something
+   * once it is checked.
+   */
+  #byToken({ headers }: Caller, sources: Sources): Promise<Outcome> | undefined {
+    const { verifyToken } = this.#options;
     const token = credentialIn(tokenPlaces, headers, undefined);
     if (token === undefined || !looksLikeToken(token) || verifyToken === undefined) return undefined;
+    return this.#checked(token, verifyToken, sources);
+  }
+
+  async #checked(token: string, verifyToken: VerifyToken, sources: Sources): Promise<Outcome> {
     if (token.length > tokenLengthMax) return wrongToken;
+    const { clock } = this.#options;
     let outcome = wrongToken;
     for (const source of sources.tokens) {
       const verdict = await verifyToken(token, source, clock);
@@ -156,6 +167,16 @@ export class Identifier {
     }
     return outcome;
   }
+}
+
+function named(outcome: Outcome, path: string): Identified | Unidentified {
+  if (!('refusal' in outcome)) return { identity: outcome, path };
+  const { refusal, failed } = outcome;
+  return { refusal, failed, path };
+}
+
+async function namedLater(outcome: Promise<Outcome>, path: string): Promise<Identified | Unidentified> {
+  return named(await outcome, path);
 }
 
 function byHeader(source: HeaderSource, { headers, remoteAddress }: Caller, sources: Sources): Who | undefined {

@@ -5,10 +5,14 @@ export type Random = () => number;
 
 export const systemRandom: Random = () => Math.random();
 
-/** Four bytes in hex, for names that need not be secret. */
-export function randomHex(random: Random): string {
-  const bits = Math.floor(random() * 2 ** 32);
-  return hexByte(bits >>> 24) + hexByte((bits >>> 16) & 255) + hexByte((bits >>> 8) & 255) + hexByte(bits & 255);
+/** So many times four bytes in hex, for names that need not be secret. */
+export function randomHex(random: Random, words: number): string {
+  let hex = '';
+  for (let word = 0; word < words; word++) {
+    const bits = Math.floor(random() * 2 ** 32);
+    hex += hexByte(bits >>> 24) + hexByte((bits >>> 16) & 255) + hexByte((bits >>> 8) & 255) + hexByte(bits & 255);
+  }
+  return hex;
 }
 
 /** Sixteen bytes in hex that nobody can foresee, whatever they see of this process. */

@@ -5,6 +5,7 @@ import type { Gate } from '../http/gate.js';
 import { type Headgate, headersOf, headgateOf } from '../http/headgate.js';
 import type { Opened, Passage, Turned } from '../http/passage.js';
 import { producesTokens } from '../http/settlement.js';
+import { isLater } from '../kernel/later.js';
 import { restoreBody } from './body.js';
 import { mountedMeaning, nodeGateRequest } from './facts.js';
 import type { NodeRequest } from './message.js';
@@ -37,7 +38,8 @@ export class NodeGate {
     const meaning = mountedMeaning(req, ask.mount ?? '', this.#dialects, ask.target);
     const request = nodeGateRequest(req, res, { meaning, clock, bodyTimeoutMs: policy.client.bodyMs });
     try {
-      const outcome = await this.#gate.open(request, await ask.identify?.());
+      const identified = ask.identify?.();
+      const outcome = await this.#gate.open(request, isLater(identified) ? await identified : identified);
       if (!request.signal.aborted) return outcome;
       if (outcome.open) outcome.passage.permit.cancel();
     } catch (error) {
