@@ -203,9 +203,8 @@ export class Limiter extends Doors {
   #refused(reservation: Reservation, refusal: Refusal): Decision {
     this.#giveBack(reservation);
     if (this.#events.heard('request-refused')) {
-      const { identity, operation, model, enteredAt } = reservation;
-      const waitedMs = this.#heldClock.now() - enteredAt;
-      this.#events.emit('request-refused', { identity, operation, model, refusal, waitedMs });
+      const waitedMs = this.#heldClock.now() - reservation.enteredAt;
+      this.#events.emit('request-refused', { refusal, waitedMs, ...reservation.about });
     }
     return new Refused(refusal, reservation, this.#readLimits);
   }
