@@ -13,8 +13,8 @@ export interface Question {
   readonly keys: readonly string[];
   /** By row. */
   readonly plans: readonly Plan[];
-  /** By row: units of each column, as the inside of a list in JSON. */
-  readonly units: readonly string[];
+  /** By column of each row in turn. */
+  readonly units: readonly number[];
 }
 
 /** Its rows are as written, or as found where nothing was charged; part of a larger buffer: copy what is kept. */
@@ -81,8 +81,8 @@ export class Charger {
       // Whoever asked has given up: what would be charged now nobody would use.
       const isLate = clock.now() - together[0]!.at > silenceMs;
       if (isLate) throw new HeadgateError('HG_STORE_DOWN', 'Redis took too long');
-      const { keys, text, words } = this.#spelt(together);
-      const answers = await link.run(charge, keys, text, words);
+      const { keys, numbers, words } = this.#spelt(together);
+      const answers = await link.run(charge, keys, numbers, words);
       for (const [i, { question, resolve }] of together.entries()) resolve(verdictOf(question, answers[i]!));
     } catch (error) {
       // One row that cannot be read is no reason for those who were only asked with it: nothing was written yet.
@@ -95,31 +95,31 @@ export class Charger {
     }
   }
 
-  #spelt(together: readonly Asked[]): { keys: string[]; text: string; words: string[] } {
+  #spelt(together: readonly Asked[]): { keys: string[]; numbers: number[]; words: string[] } {
     const { node, leaseMs, link } = this.#options;
     const keys: string[] = [];
     const words: string[] = [];
-    const numbers = new Map<Plan, number>();
+    const known = new Map<Plan, number>();
+    const numbers = [node, leaseMs, 0];
     const { wall } = link.time;
-    let hasTails = false;
-    let text = '';
     for (const { question } of together) {
       const { plans, units } = question;
       keys.push(...question.keys);
-      text += `,${plans.length}`;
-      for (let g = 0; g < plans.length; g++) {
-        const plan = plans[g]!;
-        let number = numbers.get(plan);
+      numbers.push(plans.length);
+      let at = 0;
+      for (const plan of plans) {
+        let number = known.get(plan);
         if (number === undefined) {
-          number = numbers.size + 1;
-          numbers.set(plan, number);
+          number = known.size + 1;
+          known.set(plan, number);
           words.push(...plan.words(wall));
-          hasTails ||= plan.table.hasTail;
+          if (plan.table.hasTail) numbers[2] = 1;
         }
-        text += `,${number},${units[g]}`;
+        numbers.push(number);
+        for (let c = plan.table.columns.length; c > 0; c--) numbers.push(units[at++]!);
       }
     }
-    return { keys, text: `${node},${leaseMs},${Number(hasTails)}${text}`, words };
+    return { keys, numbers, words };
   }
 }
 

@@ -27,14 +27,7 @@ export function reserving(part: Part, subject: Subject, cost: Cost, plans = part
   return {
     keys: part.groups.map(({ table }) => table.key(subject)),
     plans,
-    units: part.groups.map(({ table }) => {
-      let units = '';
-      for (const { limit } of table.columns) {
-        const more = Math.min(unitsOf(limit.measure, cost), unitsMax);
-        units += units === '' ? more : `,${more}`;
-      }
-      return units;
-    }),
+    units: unitsAsked(part, cost),
   };
 }
 
@@ -51,8 +44,15 @@ export function debiting({ part, keys, windows }: Charge, more: Cost): Question 
     });
     return table.plan(flags.join(''));
   });
-  const units = part.groups.map(({ table }) => table.columns.map(({ limit }) => unitsOf(limit.measure, more)).join());
-  return isAsked ? { keys, plans, units } : undefined;
+  return isAsked ? { keys, plans, units: unitsAsked(part, more) } : undefined;
+}
+
+function unitsAsked({ groups }: Part, cost: Cost): number[] {
+  const units: number[] = [];
+  for (const { table } of groups) {
+    for (const { limit } of table.columns) units.push(Math.min(unitsOf(limit.measure, cost), unitsMax));
+  }
+  return units;
 }
 
 /** What a request cost that has ended, as more of each column that counts it; slots excepted. */

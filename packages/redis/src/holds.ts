@@ -126,11 +126,11 @@ export class Holds {
   async #renew(holds: readonly Hold[]): Promise<void> {
     const { link } = this.#options;
     if (!link.isReady) return;
-    const { text, words } = this.#spelt(holds);
+    const { numbers, words } = this.#spelt(holds);
     const asked = holds.map(({ holders }) => new Map(holders));
     const keys = holds.map(({ key }) => key);
     try {
-      const [reply] = await link.run(renew, keys, text, words);
+      const [reply] = await link.run(renew, keys, numbers, words);
       let at = 16;
       for (const [i, hold] of holds.entries()) {
         const birth = reply!.readDoubleLE(at);
@@ -144,22 +144,22 @@ export class Holds {
     }
   }
 
-  #spelt(holds: readonly Hold[]): { text: string; words: string[] } {
+  #spelt(holds: readonly Hold[]): { numbers: number[]; words: string[] } {
     const { node, leaseMs, link } = this.#options;
     const words: string[] = [];
-    const numbers = new Map<Plan, number>();
-    let text = `${node},${leaseMs}`;
+    const plans = new Map<Plan, number>();
+    const numbers = [node, leaseMs];
     for (const { key, table, birth, holders } of holds) {
       const plan = table.plan('0'.repeat(table.columns.length));
-      if (!numbers.has(plan)) {
-        numbers.set(plan, numbers.size + 1);
+      if (!plans.has(plan)) {
+        plans.set(plan, plans.size + 1);
         words.push(...plan.words(link.time.wall));
       }
       const isSure = !this.#underWay.has(key);
       const units = unitsOf(holders.values(), table.slots);
-      text += `,${numbers.get(plan)},${birth},${Number(isSure)},${units.join()}`;
+      numbers.push(plans.get(plan)!, birth, Number(isSure), ...units);
     }
-    return { text, words };
+    return { numbers, words };
   }
 
   /** Redis does not know the hold: its holders ask to hold anew. */

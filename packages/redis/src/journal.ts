@@ -209,7 +209,7 @@ export class Journal {
     }
     const words: string[] = [];
     const plans = new Map<Table, number>();
-    let text = `${node},${leaseMs},${lane.number},${keptMs}`;
+    const numbers = [node, leaseMs, lane.number, keptMs];
     for (const endings of byKey.values()) {
       const { table } = endings[0]!;
       let plan = plans.get(table);
@@ -218,12 +218,12 @@ export class Journal {
         plans.set(table, plan);
         words.push(...table.plan('0'.repeat(table.columns.length)).words(link.time.wall));
       }
-      text += `,${plan},${endings.length}`;
+      numbers.push(plan, endings.length);
       for (const { birth, chargedAt, lease, parts } of endings) {
-        text += `,${birth},${chargedAt},${lease},${parts.length / 3},${parts.join()}`;
+        numbers.push(birth, chargedAt, lease, parts.length / 3, ...parts);
       }
     }
-    return link.run(settle, [lane.mark, ...byKey.keys()], text, words);
+    return link.run(settle, [lane.mark, ...byKey.keys()], numbers, words);
   }
 
   /** Sends what waits, for at most this long. What is left then is lost. */

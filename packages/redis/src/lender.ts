@@ -61,8 +61,7 @@ export class Lender {
     const { set, before } = wish;
     const [part] = set.parts;
     const words = part!.plans.flatMap((plan) => plan.words(link.time.wall));
-    const text = this.#spelt(wish);
-    const asked = link.run(leaseScript, wish.keys, text, words);
+    const asked = link.run(leaseScript, wish.keys, this.#numbers(wish), words);
     const told = asked.then(([reply]) => grantedOf(reply!, set));
     if (before !== undefined) this.#end(before, told);
     return told;
@@ -121,22 +120,22 @@ export class Lender {
   }
 
   /** The list of lease.lua. The share's numbers are those of now: it is not spent any more from here on. */
-  #spelt({ set, cost, requests, wanted, before }: Wish): string {
+  #numbers({ set, cost, requests, wanted, before }: Wish): number[] {
     const { node, leaseMs } = this.#options;
     const { groups } = set.parts[0]!;
-    let text = `${node},${leaseMs},${Number(groups.some(({ table }) => table.hasTail))},${requests}`;
+    const numbers = [node, leaseMs, Number(groups.some(({ table }) => table.hasTail)), requests];
     let i = 0;
     for (const [g, { table, places }] of groups.entries()) {
-      text += `,${g + 1},${before?.births[g] ?? 0}`;
+      numbers.push(g + 1, before?.births[g] ?? 0);
       for (const [c, { limit }] of table.columns.entries()) {
         const isAsked = places[c]! >= 0;
         const units = isAsked ? Math.min(unitsOf(limit.measure, cost), unitsMax) : 0;
-        text += `,${units},${isAsked ? (wanted[i] ?? 0) : 0}`;
-        text += before === undefined ? ',0,0,0' : `,${before.lent[i]},${before.left[i]},${before.marks[i]}`;
+        numbers.push(units, isAsked ? (wanted[i] ?? 0) : 0);
+        numbers.push(before?.lent[i] ?? 0, before?.left[i] ?? 0, before?.marks[i] ?? 0);
         i++;
       }
     }
-    return text;
+    return numbers;
   }
 
   /** Lends nothing from now on, and returns what there is. */

@@ -16,7 +16,7 @@ export function lessonExchange(link: Link, prefix: string): NonNullable<Store['e
   return async (news, after) => {
     const numbers = [after, pieceMax, namesMax, keptMs, ...news.map(({ bytesMax }) => bytesMax)];
     const words = news.flatMap(({ name, bytes }) => [name, Buffer.from(bytes)]);
-    const [head, ...told] = await link.run(exchange, keys, numbers.join(), words);
+    const [head, ...told] = await link.run(exchange, keys, numbers, words);
     const lessons = Array.from({ length: told.length / 2 }, (_, i) => ({
       name: told[2 * i]!.toString(),
       bytes: told[2 * i + 1]!,

@@ -65,7 +65,7 @@ export class Members {
     if (!link.isReady || (this.#isAsking && stays)) return;
     this.#isAsking = true;
     try {
-      const [reply] = await link.run(join, [`${prefix}:{nodes}:nodes`], `${node},${leaseMs},${Number(stays)}`);
+      const [reply] = await link.run(join, [`${prefix}:{nodes}:nodes`], [node, leaseMs, Number(stays)]);
       const [count, rank] = [reply!.readDoubleLE(16), reply!.readDoubleLE(24)];
       if (stays) this.#hear(Math.max(1, count), rank);
     } catch {

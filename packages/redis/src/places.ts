@@ -15,12 +15,12 @@ export function placeOf(link: Link, { parts }: RedisSet, subject: Subject): stri
 /** Rejects unless all of them take what is written. */
 export async function probePlaces(link: Link, prefix: string, { parts }: RedisSet, subject: Subject): Promise<void> {
   const tags = parts.map(({ groups }) => groups[0]!.table.tag(subject));
-  await Promise.all(tags.map((tag) => link.run(probe, [`${prefix}:{${tag}}:probe`], '')));
+  await Promise.all(tags.map((tag) => link.run(probe, [`${prefix}:{${tag}}:probe`], [])));
 }
 
 /** The rows of a part as they are. */
 export async function readRows(link: Link, { groups }: Part, subject: Subject): Promise<Seen> {
   const keys = groups.map(({ table }) => table.key(subject));
-  const [answer] = await link.run(peek, keys, '');
+  const [answer] = await link.run(peek, keys, []);
   return seenIn(answer!, groups.length);
 }

@@ -14,7 +14,7 @@
 --@include begin
 --@include row
 local node, leaseMs, hasTails = a[4], a[5], a[6] == 1
-local openTail, rolled, rollAdd, rollBack, living, openHolders, holdersOf, entriesOf
+local openTail, rolled, rollAdd, living, openHolders, holdersOf, entriesOf
 if hasTails then
   --@include tails
 end
@@ -36,53 +36,41 @@ local function rowOf(key, plan)
   return row
 end
 
--- Slots for this node. Its hold is renewed; one that lapsed is another one after.
-local function hold(row, slot, units)
-  local holders, mine = openHolders(row), nil
-  for i = 1, #holders do
-    if holders[i][1] == node then mine = holders[i] end
-  end
-  if not mine then
-    mine = { node, now, 0 }
-    for i = 4, row.plan.width do mine[i] = 0 end
-    holders[#holders + 1] = mine
-  end
-  mine[3], mine[slot] = max(now, server) + leaseMs, mine[slot] + units
-end
-
--- What was found of each column that is asked, by its number in the decision: enough to charge it. False where nothing is charged.
-local found, second, third = {}, {}, {}
--- Of each row of the decision: itself, its plan, whether its entries have to be known, length of its text.
-local own, asked, isTight, lengths = {}, {}, {}, {}
-local replies, at, key1, formats = {}, 7, 1, {}
+-- What was found of each column that is asked, three numbers a column: enough to charge it. False where nothing is charged. And of
+-- each row of the decision, three a row: itself, its plan, and whether its entries have to be known. These lists have room for most
+-- decisions from the start.
+local found, own, lengths = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 }, { 0, 0, 0, 0, 0, 0 }, { 0, 0, 0 }
+local formats = { '<ddd', '<dddd', '<ddddd' }
+local at, key1, reply, replies = 7, 1, nil, nil
 while a[at] do
-  local count, from, column, refused, skipped = a[at], at, 0, false, nil
+  local count, from, column, refused, skipped = a[at], at, -2, false, nil
   for g = 1, count do
-    local plan = planOf(a[at + 1])
-    local row, columns = rowOf(KEYS[key1 + g - 1], plan), plan.columns
-    own[g], asked[g], isTight[g] = row, plan, false
+    local plan = plans[a[at + 1]] or planOf(a[at + 1])
+    local row, columns, mine = rowOf(KEYS[key1 + g - 1], plan), plan.columns, 3 * g
+    own[mine - 2], own[mine - 1], own[mine] = row, plan, false
     at = at + 1
     for k = 1, #columns, 5 do
       local kind, flag = columns[k], columns[k + 1]
-      at, column = at + 1, column + 1
+      at, column = at + 1, column + 3
       found[column] = false
       if flag ~= 48 then
         local o, units, fits = columns[k + 2], a[at], true
         local capacity = row[o]
         if kind == 98 then
           local level, since = bucketNow(row, o)
-          found[column], second[column] = level, since
-          fits = level >= units - slackOf(row, o)
+          found[column], found[column + 1] = level, since
+          -- A rounding error is none.
+          fits = level >= units - (row[o] + row[o + 6] + row[o + 7]) * 1e-9
         elseif kind == 114 then
           if not row.entries then openTail(row) end
           local total, dropped = rolled(row, o)
-          found[column], second[column] = total, dropped
+          found[column], found[column + 1] = total, dropped
           fits = total + units <= capacity
           -- With room for one more nobody has to know when which of the entries leaves.
-          if total + units + 1 > capacity then isTight[g] = true end
+          if total + units + 1 > capacity then own[mine] = true end
         elseif kind == 99 then
           --@include calendar
-          found[column], second[column], third[column] = start, stop, used
+          found[column], found[column + 1], found[column + 2] = start, stop, used
           fits = used + units <= capacity
         else
           local holders, slot, held = openHolders(row), columns[k + 3], units
@@ -100,27 +88,37 @@ while a[at] do
 
   -- A refusal writes nothing, except that counters which a clock that was set back has left ahead are taken back to now.
   local flags, texts, u = '', '', from
-  column = 0
+  column = -2
   for g = 1, count do
-    local row, touched = own[g], refused and own[g].isAhead
+    local row, columns, isTight = own[3 * g - 2], own[3 * g - 1].columns, own[3 * g]
+    local touched = refused and row.isAhead
     if not refused then
-      local columns = asked[g].columns
       u = u + 1
       for k = 1, #columns, 5 do
-        u, column = u + 1, column + 1
+        u, column = u + 1, column + 3
         local kind, o, f = columns[k], columns[k + 2], found[column]
         if f then
           touched = true
           if kind == 98 then
-            row[o + 2], row[o + 3] = f - a[u], second[column]
+            row[o + 2], row[o + 3] = f - a[u], found[column + 1]
           elseif kind == 114 then
-            rollAdd(row, o, a[u], f, second[column])
+            rollAdd(row, o, a[u], f, found[column + 1])
             -- Nor when the last of them does, unless the newest holds nothing.
-            if row[o + 5] == 0 then isTight[g] = true end
+            if row[o + 5] == 0 then isTight = true end
           elseif kind == 99 then
-            row[o + 1], row[o + 2], row[o + 3] = f, second[column], third[column] + a[u]
+            row[o + 1], row[o + 2], row[o + 3] = f, found[column + 1], found[column + 2] + a[u]
           else
-            hold(row, columns[k + 3], a[u])
+            -- The node's hold is renewed; one that lapsed is another one after.
+            local holders, slot, mine = openHolders(row), columns[k + 3], nil
+            for i = 1, #holders do
+              if holders[i][1] == node then mine = holders[i] end
+            end
+            if not mine then
+              mine = { node, now, 0 }
+              for i = 4, row.plan.width do mine[i] = 0 end
+              holders[#holders + 1] = mine
+            end
+            mine[3], mine[slot] = max(now, server) + leaseMs, mine[slot] + a[u]
           end
         end
         if skipped then flags = flags .. (f and '1' or '0') end
@@ -131,7 +129,7 @@ while a[at] do
       row.bare = false
     end
     local text
-    if refused or skipped or isTight[g] or row.head then
+    if refused or skipped or isTight or row.head then
       text = row.isChanged and textOf(row) or row.raw
       lengths[g] = #text
     else
@@ -143,11 +141,16 @@ while a[at] do
   local format = formats[count] or '<dd' .. string.rep('d', count)
   formats[count] = format
   local status = refused and 0 or skipped and 3 or 1
-  replies[#replies + 1] = packText(format, status, now, unpack(lengths, 1, count)) .. flags .. texts
+  reply = packText(format, status, now, unpack(lengths, 1, count)) .. flags .. texts
+  if replies then
+    replies[#replies + 1] = reply
+  elseif a[at] then
+    replies = { reply }
+  end
   key1 = key1 + count
 end
 for i = 1, #changed do
   local row = changed[i]
   if row.isChanged then write(row, textOf(row)) end
 end
-return replies[2] and replies or replies[1]
+return replies or reply

@@ -15,10 +15,11 @@
 --@include begin
 --@include row
 local node, leaseMs, hasTails, requests = a[4], a[5], a[6] == 1, a[7]
-local openTail, rolled, rollAdd, rollBack, living, openHolders, holdersOf, entriesOf
+local openTail, rolled, rollAdd, living, openHolders, holdersOf, entriesOf
 if hasTails then
   --@include tails
 end
+--@include back
 --@include open
 --@include save
 
@@ -38,7 +39,7 @@ end
 local rows, at, column, isRefused, isReturned, lasts, share = {}, 8, 0, false, false, 2 * span, 1
 local units, wants, windows, ends, found, second, third = {}, {}, {}, {}, {}, {}, {}
 for g = 1, #KEYS do
-  local plan, birth = planOf(a[at]), a[at + 1]
+  local plan, birth = plans[a[at]] or planOf(a[at]), a[at + 1]
   local row, columns = open(KEYS[g], plan), plan.columns
   rows[g], at = row, at + 2
   if plan.isTailed and not row.entries then openTail(row) end
@@ -57,7 +58,7 @@ for g = 1, #KEYS do
         level = level - debt
         row[o + 2], row[o + 3] = level, since
         if row[o + 6] + row[o + 7] == 0 then row[o + 5] = floor(now / span) end
-        room, windows[column] = level + slackOf(row, o), row[o + 5]
+        room, windows[column] = level + (row[o] + row[o + 6] + row[o + 7]) * 1e-9, row[o + 5]
         lasts = min(lasts, (floor(now / span) + 2) * span - returnMs - now)
       elseif kind == 114 then
         local period = row[o + 1] / 60

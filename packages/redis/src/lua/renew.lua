@@ -9,14 +9,14 @@
 --@include begin
 --@include row
 local node, leaseMs, hasTails = a[4], a[5], true
-local openTail, rolled, rollAdd, rollBack, living, openHolders, holdersOf, entriesOf
+local openTail, rolled, rollAdd, living, openHolders, holdersOf, entriesOf
 --@include tails
 --@include open
 --@include save
 
 local rows, reply, at = {}, { 1, now }, 6
 for g = 1, #KEYS do
-  local plan, birth, isSure = planOf(a[at]), a[at + 1], a[at + 2] == 1
+  local plan, birth, isSure = plans[a[at]] or planOf(a[at]), a[at + 1], a[at + 2] == 1
   local columns, row = plan.columns, open(KEYS[g], plan)
   at = at + 3
   local holders, own = openHolders(row), nil

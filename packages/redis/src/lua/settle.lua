@@ -12,8 +12,9 @@
 local node, leaseMs, batch, keptMs, hasTails = a[4], a[5], a[6], a[7], true
 local done = packText('<dd', 1, now)
 if tonumber(call('GET', KEYS[1]) or -1) >= batch then return done end
-local openTail, rolled, rollAdd, rollBack, living, openHolders, holdersOf, entriesOf
+local openTail, rolled, rollAdd, living, openHolders, holdersOf, entriesOf
 --@include tails
+--@include back
 --@include open
 --@include save
 
@@ -71,7 +72,7 @@ end
 -- All rows are opened before the first is written: what can fail has failed by then.
 local rows, at = {}, 8
 for g = 2, #KEYS do
-  local plan, endings = planOf(a[at]), a[at + 1]
+  local plan, endings = plans[a[at]] or planOf(a[at]), a[at + 1]
   local columns, row = plan.columns, open(KEYS[g], plan)
   if not row.entries then openTail(row) end
   row.isChanged = row.raw ~= ''

@@ -16,6 +16,7 @@ end
 row[1], pos = unpackText('<d', raw, pos)
 
 -- Each column that stands in the row, as a text of its own, numbers and tail.
+local widths = { [98] = 8, [114] = 6, [99] = 4, [115] = 1 }
 local found, held = {}, {}
 for i = 1, #names, 8 do
   local name, width = sub(names, i, i + 7), 8 * widths[string.byte(names, i)]

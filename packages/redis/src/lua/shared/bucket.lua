@@ -6,21 +6,7 @@
 -- who has them.
 local span = 1000
 
--- Shares of generations that have passed are spent.
-local function lapse(row, o)
-  local generation, from, over = floor(now / span), row[o + 5], row[o + 7]
-  if from == generation then return end
-  if from > generation then
-    -- Lent before the clock was set back.
-    if (from - generation) * span > skew + span then row[o + 5], row.isAhead = generation, true end
-    return
-  end
-  if from == generation - 1 then row[o + 7] = row[o + 6] else over, row[o + 7] = over + row[o + 6], 0 end
-  row[o + 5], row[o + 6] = generation, 0
-  row[o], row[o + 4] = row[o] + over, row[o + 4] + over
-end
-
--- Level now, and the instant to keep with it.
+-- Level now, and the instant to keep with it. Shares of generations that have passed are spent.
 local function bucketNow(row, o)
   local level, since = row[o + 2], row[o + 3]
   if now > since then
@@ -28,11 +14,15 @@ local function bucketNow(row, o)
   elseif since - now > skew then
     since, row[o + 3], row.isAhead = now, now, true
   end
-  if row[o + 6] + row[o + 7] > 0 then lapse(row, o) end
+  if row[o + 6] + row[o + 7] == 0 then return level, since end
+  local generation, from, over = floor(now / span), row[o + 5], row[o + 7]
+  if from > generation then
+    -- Lent before the clock was set back.
+    if (from - generation) * span > skew + span then row[o + 5], row.isAhead = generation, true end
+  elseif from < generation then
+    if from == generation - 1 then row[o + 7] = row[o + 6] else over, row[o + 7] = over + row[o + 6], 0 end
+    row[o + 5], row[o + 6] = generation, 0
+    row[o], row[o + 4] = row[o] + over, row[o + 4] + over
+  end
   return level, since
-end
-
--- How much of a rounding error is none.
-local function slackOf(row, o)
-  return (row[o] + row[o + 6] + row[o + 7]) * 1e-9
 end

@@ -7,21 +7,25 @@
 -- false: to be made), and whether it has to be written; and, where something is kept behind (see adopt), that, until when it has to stay, and the head that says so.
 local plans = {}
 local function planOf(number)
-  local plan = plans[number]
-  if plan then return plan end
-  local first = 4 * number - 2
+  local first, columns, width, o, l = 4 * number - 2, {}, 3, 2, 1
   local head, kinds, format = ARGV[first], ARGV[first + 1], ARGV[first + 2]
-  local columns, isTailed, width, o, l = {}, false, 3, 2, 1
+  local isTailed = false
   for i = 1, #kinds, 2 do
-    local c, kind, flag = 5 * (i - 1) / 2, string.byte(kinds, i, i + 1)
-    if kind == 115 then width = width + 1 end
-    isTailed = isTailed or kind == 114 or kind == 115
+    local c, kind, flag, numbers, words = 5 * (i - 1) / 2, string.byte(kinds, i, i + 1)
+    if kind == 98 then
+      numbers, words = 8, 2
+    elseif kind == 114 then
+      numbers, words, isTailed = 6, 2, true
+    elseif kind == 99 then
+      numbers, words = 4, 4
+    else
+      numbers, words, isTailed, width = 1, 1, true, width + 1
+    end
     columns[c + 1], columns[c + 2], columns[c + 3], columns[c + 4], columns[c + 5] = kind, flag, o, width, l
-    o, l = o + widths[kind], l + given[kind]
+    o, l = o + numbers, l + words
   end
-  plan = { head = head, columns = columns, first = first, size = #head, numbers = #format - 1, format = format,
-    whole = '<c' .. #head .. sub(format, 2), isTailed = isTailed, isSlotted = width > 3, width = width,
-    holder = '<' .. string.rep('d', width) }
+  local plan = { head = head, columns = columns, first = first, size = #head, numbers = #format - 1, format = format,
+    isTailed = isTailed, isSlotted = width > 3, width = width, holder = width > 3 and '<' .. string.rep('d', width) }
   plans[number] = plan
   return plan
 end
@@ -32,8 +36,18 @@ local function limitsOf(plan)
   return plan.limits
 end
 
--- The row that Redis has not, or has under other limits.
-local function openFresh(key, plan, raw)
+local function open(key, plan)
+  local raw = call('GET', key)
+  if raw and sub(raw, 1, plan.size) == plan.head then
+    -- The fields that a charge may set are there from the start: a table that grows is filled anew.
+    local row = { key = key, plan = plan, raw = raw, tail = #raw + 1, bare = false, entries = false, holders = false, isChanged = false,
+      unpackText(plan.format, raw, plan.size + 1) }
+    if plan.isTailed then row.tail = row[plan.numbers + 1] end
+    row[plan.numbers + 1] = nil
+    return row
+  end
+
+  -- Redis has no such row, or has it under other limits.
   local limits, entries, head, columns = limitsOf(plan), {}, plan.head, plan.columns
   local row = { now, key = key, plan = plan, raw = raw or '', tail = #(raw or '') + 1, bare = false, entries = entries, holders = false,
     isChanged = false }
@@ -53,16 +67,5 @@ local function openFresh(key, plan, raw)
   if raw then
     --@include adopt
   end
-  return row
-end
-
-local function open(key, plan)
-  local raw = call('GET', key)
-  if not raw or sub(raw, 1, plan.size) ~= plan.head then return openFresh(key, plan, raw) end
-  -- The fields that a charge may set are there from the start: a table that grows is filled anew.
-  local row = { key = key, plan = plan, raw = raw, tail = #raw + 1, bare = false, entries = false, holders = false, isChanged = false,
-    unpackText(plan.format, raw, plan.size + 1) }
-  if plan.isTailed then row.tail = row[plan.numbers + 1] end
-  row[plan.numbers + 1] = nil
   return row
 end

@@ -20,8 +20,6 @@
 -- A plan tells a script of a row, in four arguments: head, all before the numbers; two bytes a column, its kind and a flag;
 -- format of the numbers; and a list in JSON, read only when there is no such row yet:
 --   b  capacity, rate    r  capacity, period    c  capacity, start, end, end of the next window    s  capacity
-local widths = { [98] = 8, [114] = 6, [99] = 4, [115] = 1 }
-local given = { [98] = 2, [114] = 2, [99] = 4, [115] = 1 }
 
 -- How far ahead of the clock a counter's own instant may lie before the clock is taken to have been set back, ms.
 local skew = 5000
