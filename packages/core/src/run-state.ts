@@ -7,6 +7,7 @@
  */
 import type { Timer } from './kernel/clock.js';
 import { type Link, List } from './kernel/list.js';
+import { Departure, type Signal } from './kernel/signal.js';
 import type { Refusal } from './model.js';
 import { RefusedError } from './refused-error.js';
 
@@ -25,7 +26,9 @@ export class RunState {
   readonly #resultsSeen = new Map<string, number>();
   /** The conversation seen last, which stands last in the map already. */
   #latest: string | undefined;
-  readonly #controller = new AbortController();
+  readonly #end = new Departure();
+  /** Only where a program asks for the runtime's own signal. */
+  #controller: AbortController | undefined;
   #over: Refusal | undefined;
   timer: Timer | undefined;
 
@@ -40,7 +43,16 @@ export class RunState {
   }
 
   /** Aborts when the run is over, with a RefusedError that says why. */
-  get signal(): AbortSignal {
+  get signal(): Signal {
+    return this.#end;
+  }
+
+  /** The same as the runtime's own, which every request of a run would pay for. */
+  get abortSignal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#end.aborted) this.#controller.abort(this.#end.reason);
+    }
     return this.#controller.signal;
   }
 
@@ -58,7 +70,8 @@ export class RunState {
     this.#over = refusal;
     this.timer?.cancel();
     const reason = new RefusedError(refusal);
-    this.#controller.abort(reason);
+    this.#end.abort(reason);
+    this.#controller?.abort(reason);
     for (const work of [...this.#work]) work.abort(reason);
     this.#resultsSeen.clear();
   }

@@ -20,19 +20,36 @@ export function row(
   return { methods: methods.split(' '), path, operation, kind, body };
 }
 
+/** Rows by their path, and those that are patterns: the paths of an application's own pages, which no table knows, pass by quickly. */
+export interface RouteTable {
+  readonly byPath: ReadonlyMap<string, readonly RouteRow[]>;
+  readonly patterns: readonly RouteRow[];
+}
+
+/** No path may be written out that a pattern matches as well. */
+export function tableOf(rows: readonly RouteRow[]): RouteTable {
+  const byPath = new Map<string, RouteRow[]>();
+  const patterns: RouteRow[] = [];
+  for (const each of rows) {
+    const { path } = each;
+    if (typeof path !== 'string') patterns.push(each);
+    else byPath.set(path, [...(byPath.get(path) ?? []), each]);
+  }
+  return { byPath, patterns };
+}
+
 /** The route; a refusal when the path has other methods; undefined when the table does not know the path. */
-export function findRoute(rows: readonly RouteRow[], method: string, path: string): Route | Refusal | undefined {
-  const allow: string[] = [];
-  for (const candidate of rows) {
-    const match = typeof candidate.path === 'string' ? candidate.path === path : candidate.path.exec(path);
-    if (match === false || match === null) continue;
-    if (!candidate.methods.includes(method)) {
-      allow.push(...candidate.methods);
-      continue;
-    }
-    const { operation, kind, body } = candidate;
-    const model = match === true ? undefined : match[1];
-    return { operation, path, method, kind, body, ...(model !== undefined && { model }) };
+export function findRoute(table: RouteTable, method: string, path: string): Route | Refusal | undefined {
+  const written = table.byPath.get(path);
+  let allow: readonly string[] = [];
+  for (const candidate of written ?? table.patterns) {
+    const match = typeof candidate.path === 'string' ? undefined : candidate.path.exec(path);
+    if (match === null) continue;
+    const { methods, operation, kind, body } = candidate;
+    const model = match?.[1];
+    if (!methods.includes(method)) allow = [...allow, ...methods];
+    else if (model === undefined) return { operation, path, method, kind, body };
+    else return { operation, path, method, kind, body, model };
   }
   if (allow.length === 0) return undefined;
   return { reason: 'bad-method', status: 405, message: `method not allowed; this path has ${allow.join(', ')}`, allow };

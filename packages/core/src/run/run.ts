@@ -30,7 +30,7 @@ export class Run {
 
   /** Aborts when the run is over: its time is up, or it was ended. Its reason is a RefusedError. */
   get signal(): AbortSignal {
-    return this.#state.signal;
+    return this.#state.abortSignal;
   }
 
   get over(): boolean {

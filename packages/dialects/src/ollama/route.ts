@@ -1,8 +1,8 @@
 /** The paths of Ollama's own API. What is not here does not exist. */
 import type { Refusal, Route } from '@headgate/core';
-import { findRoute, row, unknownPath } from '../routes.js';
+import { findRoute, row, tableOf, unknownPath } from '../routes.js';
 
-const rows = [
+const table = tableOf([
   row('GET HEAD', '/', 'models', 'root', 'none'),
   row('GET HEAD', '/api/version', 'models', 'version', 'none'),
   row('GET HEAD', '/api/tags', 'models', 'tags', 'none'),
@@ -26,9 +26,9 @@ const rows = [
   row('POST', '/api/experimental/web_search', 'admin', 'web-search', 'opaque'),
   row('POST', '/api/experimental/web_fetch', 'admin', 'web-fetch', 'opaque'),
   row('GET', '/api/experimental/model-recommendations', 'admin', 'recommendations', 'none'),
-];
+]);
 
 export function route(method: string, path: string): Route | Refusal | undefined {
   if (path.startsWith('/v1/')) return undefined;
-  return findRoute(rows, method, path) ?? unknownPath();
+  return findRoute(table, method, path) ?? unknownPath();
 }
