@@ -27,7 +27,8 @@ export function mergedHeaders(res: NodeResponse, headers: Headers): Headers {
 }
 
 export function setHeaders(res: NodeResponse, headers: Headers): void {
-  for (const [name, value] of Object.entries(mergedHeaders(res, headers))) res.setHeader(name, value);
+  const merged = mergedHeaders(res, headers);
+  for (const name in merged) res.setHeader(name, merged[name]!);
 }
 
 /** Answers with the refusal, unless an answer has begun. */
