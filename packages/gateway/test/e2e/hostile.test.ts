@@ -116,6 +116,7 @@ describe('heads and frames that two readers read differently', () => {
       client.send(`POST /v1/messages HTTP/1.1\r\n${head}`);
       expect(await client.closed).toContain('{"type":"error","error":{"type":"invalid_request_error"');
     }
+    await until(() => log.length === 3, 'all are in the log');
     expect(log.map(({ status, reason, address }) => [status, reason, address])).toEqual([
       [400, 'bad-request', '127.0.0.1'],
       [417, 'bad-request', '127.0.0.1'],
@@ -135,6 +136,7 @@ describe('heads and frames that two readers read differently', () => {
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
     expect(statusOf(answer)).toBe(400);
     expect(backend.seen).toHaveLength(0);
+    await until(() => log.length > 0, 'it is in the log');
     expect(log).toHaveLength(1);
   });
 
@@ -236,6 +238,7 @@ describe('what is no request for a language model', () => {
     const answer = await client.closed;
     expect(statusOf(answer)).toBe(400);
     expect(answer).toContain('{"error":');
+    await until(() => log.length > 0, 'it is in the log');
     expect(log).toMatchObject([{ address: '127.0.0.1', status: 400, reason: 'bad-request' }]);
   });
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { stillTime } from '../../../../test/support/still-time.js';
-import { atEnd, chat, generate, post, setup } from '../support/harness.js';
+import { atEnd, chat, generate, post, setup, until } from '../support/harness.js';
 
 beforeEach(stillTime);
 
@@ -142,6 +142,7 @@ describe('JSON web tokens', () => {
       statuses.push((await post(`${url}/api/generate`, generate, bearer(key))).status);
     }
     expect(statuses).toEqual([200, 200, 429, 200, 429, 200]);
+    await until(() => log.length === 6, 'all are in the log');
     expect(log.map(({ identity, tier }) => `${identity} ${tier}`)).toEqual([
       ...Array(3).fill('ann paid'),
       ...Array(2).fill('bob default'),
@@ -206,6 +207,7 @@ describe('the users of a server in front', () => {
     for (const user of ['u-1', 'u-1', 'u-2'])
       statuses.push((await post(`${url}/api/generate`, generate, as(user))).status);
     expect(statuses).toEqual([200, 429, 200]);
+    await until(() => log.length === 3, 'all are in the log');
     expect(log.map(({ identity, tier }) => [identity, tier])).toEqual([
       ['u-1', 'free'],
       ['u-1', 'free'],
@@ -218,6 +220,7 @@ describe('the users of a server in front', () => {
     const { url, log } = await setup(policy(['10.0.0.5', '::1']));
     for (const user of ['u-1', 'admin'])
       expect((await post(`${url}/api/generate`, generate, as(user))).status).toBe(200);
+    await until(() => log.length === 2, 'both are in the log');
     expect(log.map(({ identity }) => identity)).toEqual(['team-a', 'team-a']);
   });
 });
