@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { root } from '../support/repository.js';
+import { stillTime } from '../support/still-time.js';
 
 const minimal = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('-minimal'));
 
@@ -13,6 +14,8 @@ test('there is one for each framework, and one for none', () => {
 });
 
 test.each(minimal)('%s', async (name) => {
+  // A limit that comes back in ten seconds is said to, however long it takes to get there.
+  stillTime();
   process.env.PORT = '0';
   const { server }: { server: Server } = await import(join(root, 'examples', name, 'server.mjs'));
   if (!server.listening) await new Promise((resolve) => server.once('listening', resolve));

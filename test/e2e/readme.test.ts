@@ -4,6 +4,7 @@ import { startGateway } from '@headgate/gateway';
 import { expect, test } from 'vitest';
 import { demoPolicy } from '../../packages/gateway/src/config/default-policies.js';
 import { page } from '../support/markdown.js';
+import { stillTime } from '../support/still-time.js';
 
 const shown = page('README.md').blocks.find(({ language }) => language === 'console')!.text;
 
@@ -18,6 +19,7 @@ function steady(text: string): string {
 }
 
 test('the fourth request of the first screen is refused as shown, header by header', async () => {
+  stillTime();
   const server = await startFakeOllama();
   const gateway = await startGateway({ policy: demoPolicy, port: 0, backends: [server.url], log: false });
   try {
