@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { patienceMs } from '../../../../../test/support/patience.js';
 import type { LimiterEvents } from '../../../src/events.js';
 import { settled, type VirtualClock } from '../../../src/testing/virtual-clock.js';
 import { second, world } from '../../support/fixtures.js';
@@ -42,8 +43,8 @@ const spend = { identity: 'ann', operation: 'embed', input: { tokens: 5 } } as c
 
 /** Web Crypto answers in its own time, outside of the virtual clock's. */
 async function until(clock: VirtualClock, condition: () => boolean): Promise<void> {
-  for (let turn = 0; !condition(); turn++) {
-    if (turn > 10_000) throw new Error('it never came to be');
+  for (const deadline = performance.now() + patienceMs; !condition(); ) {
+    if (performance.now() > deadline) throw new Error('it never came to be');
     await new Promise((resolve) => setImmediate(resolve));
     await clock.run(0);
   }

@@ -1,12 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { holds } from '../../../../../test/support/seeds.js';
 import { Ends } from '../../../src/replay/ends.js';
 import { Amounts, Trailing } from '../../../src/replay/fit.js';
 import { Histogram } from '../../../src/replay/histogram.js';
 
 describe('amounts', () => {
-  it('are quantiles of what was seen: exact when small, within 2 % when large', () => {
-    fc.assert(
+  it('are quantiles of what was seen: exact when small, within 2 % when large', async () => {
+    await holds(
       fc.property(
         fc.array(fc.oneof(fc.integer({ min: 0, max: 128 }), fc.integer({ min: 0, max: 1e9 })), { minLength: 1 }),
         fc.constantFrom(0.5, 0.95, 0.99, 1),
@@ -23,8 +24,8 @@ describe('amounts', () => {
   });
 });
 
-it('what was used in a period is never less than in any stretch of that length, and at most a sixtieth of it more', () => {
-  fc.assert(
+it('what was used in a period is never less than in any stretch of that length, and at most a sixtieth of it more', async () => {
+  await holds(
     fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 5_000 }), fc.integer({ min: 1, max: 50 }))), (steps) => {
       const periodMs = 6_000;
       const trailing = new Trailing(periodMs);
@@ -43,8 +44,8 @@ it('what was used in a period is never less than in any stretch of that length, 
   );
 });
 
-it('what ends comes out in the order of its end', () => {
-  fc.assert(
+it('what ends comes out in the order of its end', async () => {
+  await holds(
     fc.property(fc.array(fc.integer({ min: 0, max: 100 })), (times) => {
       const ends = new Ends<number>();
       for (const at of times) ends.add(at, at);
