@@ -115,7 +115,7 @@ it('loses none of 2,000 requests in flight over twenty reloads, good and bad, an
     }
     expect(limiter.stats().inFlight).toBeGreaterThan(0);
     backend.release(5);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await until(() => log.length >= 5 * reload, 'some of them have ended');
   }
   expect([good, bad, limiter.stats().waiting > 0]).toEqual([10, 10, true]);
 

@@ -45,7 +45,7 @@ describe('keys', () => {
         const [left, right] = [Buffer.from(encoded(a)), Buffer.from(encoded(b))];
         expect(left.equals(right)).toBe(false);
       }),
-      { numRuns: 2_000 },
+      { runs: 2_000 },
     );
   });
 
