@@ -114,7 +114,7 @@ describe('any other error', () => {
       prefix,
     );
     await admin.lpush(`${prefix}:{all}:all`, 'not a row');
-    await expect(store.reserve(set, ann, tokens(1))).rejects.toThrow(/WRONGTYPE/);
+    await expect(inTime(() => store.reserve(set, ann, tokens(1)))).rejects.toThrow(/WRONGTYPE/);
     expect(await admin.exists(`${prefix}:{ann}:identity`)).toBe(0);
   });
 
@@ -124,7 +124,7 @@ describe('any other error', () => {
     await admin.lpush(`${prefix}:{odd}:identity`, 'not a row');
     const who = Array.from({ length: 100 }, (_, i) => (i % 10 === 3 ? 'odd' : `id${i}`));
     const asked = who.map((identity) =>
-      Promise.resolve(store.reserve(set, subject(identity), tokens(10))).then(
+      inTime(() => store.reserve(set, subject(identity), tokens(10))).then(
         (answer) => (answer.admitted ? answer : 'refused'),
         ({ code }: { code: string }) => code,
       ),
@@ -134,14 +134,14 @@ describe('any other error', () => {
     const receipts = answers.filter((answer) => typeof answer === 'object');
     expect(receipts).toHaveLength(90);
     for (const identity of who) {
-      if (identity !== 'odd') expect((await store.peek(set, subject(identity)))[0]?.remaining).toBe(990);
+      if (identity !== 'odd') expect((await inTime(() => store.peek(set, subject(identity))))[0]?.remaining).toBe(990);
     }
     // And so it is when they end: the last of them whose row has become unreadable is lost alone.
     await admin.set(`${prefix}:{id99}:identity`, 'h9 something');
     const settled = await Promise.all(receipts.map((receipt) => store.settle(receipt, tokens(4))));
     expect(settled).toEqual(receipts.map(() => true));
     for (const identity of who.slice(0, 99)) {
-      if (identity !== 'odd') expect((await store.peek(set, subject(identity)))[0]?.remaining).toBe(996);
+      if (identity !== 'odd') expect((await inTime(() => store.peek(set, subject(identity))))[0]?.remaining).toBe(996);
     }
   });
 
@@ -169,8 +169,8 @@ describe('any other error', () => {
     const prefix = space();
     const { store, set } = await storeOf([budget], prefix);
     await admin.set(`${prefix}:{ann}:identity`, 'h9 something');
-    await expect(store.reserve(set, ann, tokens(1))).rejects.toThrow(/not written by this version/);
-    await expect(store.peek(set, ann)).rejects.toThrow(/not written by this version/);
+    await expect(inTime(() => store.reserve(set, ann, tokens(1)))).rejects.toThrow(/not written by this version/);
+    await expect(inTime(() => store.peek(set, ann))).rejects.toThrow(/not written by this version/);
   });
 });
 
