@@ -1,4 +1,4 @@
--- How every script begins. ARGV 1 is a list of little-endian doubles, `a`: expected, ahead, fake, and what else the script is told.
+-- How every script begins. ARGV 1 is a flat list in JSON, `a`: expected, ahead, fake, and what else the script is told.
 --
 -- `now`, the instant of the command in whole ms, is the server's clock, read once, less the step that the caller does not believe
 -- yet (`ahead`). Nothing is executed when that clock is more than `patience` from where the caller expects it (0: it does not know
@@ -7,10 +7,7 @@
 local call, unpackText, packText, sub = redis.call, struct.unpack, struct.pack, string.sub
 local max, min, floor, ceil = math.max, math.min, math.floor, math.ceil
 local patience = 1000
-local told, count, atOnce = ARGV[1], #ARGV[1] / 8, 250
-local a = { unpackText('<' .. string.rep('d', min(count, atOnce)), told) }
-a[min(count, atOnce) + 1] = nil
-for i = atOnce + 1, count do a[i] = unpackText('<d', told, 8 * i - 7) end
+local a = cjson.decode(ARGV[1])
 local server = a[3]
 if server == 0 then
   local time = call('TIME')
