@@ -197,5 +197,5 @@ test('whatever comes is answered or cut, and only what was checked and written a
     }),
     { runs: 12 },
   );
-  expect(arrived).toBeGreaterThan(100);
+  expect(arrived).toBeGreaterThan(50);
 });
