@@ -14,10 +14,12 @@ const sources = readdirSync(`${root}packages`).flatMap((name) => [
   },
 ]);
 
+/** Nothing is bundled here; the page of the dashboard would be looked at for what to bundle. */
+const optimizeDeps = { noDiscovery: true, include: [] };
+
 /** One project a kind of proof; the folder under `test/` decides which it is. */
 const project = (name: string, testTimeout = 2 * patienceMs) => ({
-  // Nothing is bundled here; the page of the dashboard would be looked at for what to bundle.
-  optimizeDeps: { noDiscovery: true, include: [] },
+  optimizeDeps,
   resolve: { alias: sources },
   test: {
     name,
@@ -55,6 +57,7 @@ const edge = {
 };
 
 export default defineConfig({
+  optimizeDeps,
   test: {
     // The default leaves a core to whoever watches, which of two is half.
     maxWorkers: '100%',
