@@ -239,7 +239,7 @@ export class Limiter extends Doors {
 
   /**
    * Counts a credential that turned out wrong, for the limits on `failures`. The gate does it for those of the policy.
-   * @returns the refusal for who tries too often; undefined for the ordinary 401
+   * @returns the refusal for who tries too often, or for when that cannot be counted; undefined for the ordinary 401
    */
   countFailure({ address = '', path = '', method = '' }: AdmitRequest): Promise<Refusal | undefined> {
     return this.#stages.failures.count({ address, path, method });

@@ -119,6 +119,13 @@ export function blocked(limit: Limit, address: string, retryAfterMs: number): Re
   return refuse('blocked', message, { limit: limit.name, measure: limit.measure, retryAfterMs });
 }
 
+/** Nobody can count it now, and the policy lets nothing through uncounted. */
+export function storeDown(): Refusal {
+  const retryAfterMs = estimatedWaitMsMin;
+  const message = `the limits cannot be checked now; please try again in ${inWords(retryAfterMs)}.`;
+  return refuse('store-down', message, { retryAfterMs });
+}
+
 /** For what waiting does not cure. */
 function overForGood(limit: Limit, identity: string): Refusal {
   const { rule, named } = wordsOf(limit);

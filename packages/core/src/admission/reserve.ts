@@ -1,6 +1,6 @@
 /** The stage that charges: all limits of a request or none, more while its answer streams, and what it really was at the end. */
 import type { Charged, LimitState, Refusal, Usage } from '../model.js';
-import { estimatedWaitMsMin, inWords, overLimit, refuse } from '../refusal.js';
+import { overLimit, storeDown } from '../refusal.js';
 import { oneRequest, type Reservation, type Rules } from '../reservation.js';
 import { fits } from '../store/columns.js';
 import { noCost, withCharges } from '../store/cost.js';
@@ -204,11 +204,4 @@ export class Reserves {
     const sets = rules.queued === undefined ? [rules.atOnce] : [rules.atOnce, rules.queued];
     return (await Promise.all(sets.map((set) => this.#store.peek(set, subject)))).flat();
   }
-}
-
-function storeDown(): Refusal {
-  const retryAfterMs = estimatedWaitMsMin;
-  return refuse('store-down', `the limits cannot be checked now; please try again in ${inWords(retryAfterMs)}.`, {
-    retryAfterMs,
-  });
 }

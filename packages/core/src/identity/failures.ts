@@ -10,11 +10,14 @@
  *
  * All of it is kept in counters, so that it is bounded, survives a reload, and is shared by all processes that share a store:
  * beside each limit stand two buckets, one whose debt is the rest of the block, and one that counts the blocks lately.
+ *
+ * While a shared store is away, what the policy's `onDown` does not let be counted is refused as any request would be: who
+ * guesses is not told anything that nobody counts.
  */
 import type { RequestEvent } from '../events.js';
 import type { Identity, Limit, LimitState, Refusal } from '../model.js';
 import { countsOn, type MatchFacts } from '../policy/match.js';
-import { blocked } from '../refusal.js';
+import { blocked, storeDown } from '../refusal.js';
 import { noCost } from '../store/cost.js';
 import type { LimitSet, Store, Subject } from '../store/store.js';
 
@@ -128,7 +131,8 @@ export class Failures {
     const by = { subject, about: { identity, operation: 'other', model: '' } } as const;
     const rules = this.#rules.filter(({ limit }) => countsOn(limit, factsOf(attempt, identity)));
     for (const rule of rules.filter(({ limit }) => limit.mode === 'shadow')) {
-      const refusal = (await this.#blocked(rule, subject)) ?? (await this.#charge([rule], subject));
+      const refusal =
+        (await this.#blocked(rule, subject)) ?? (await this.#charge([rule], subject).catch(() => undefined));
       if (refusal !== undefined) this.#options.onWouldBlock(by, refusal);
     }
     const enforced = rules.filter(({ limit }) => limit.mode === 'enforce');
@@ -139,7 +143,7 @@ export class Failures {
     }
     // What is blocked is counted nowhere: asking again makes nothing worse.
     if (longest !== undefined || enforced.length === 0) return longest;
-    const refusal = await this.#charge(enforced, subject);
+    const refusal = await this.#charge(enforced, subject).catch(storeDown);
     if (this.#alerted !== undefined) this.#options.onCounted({ ...by, alerted: this.#alerted });
     return refusal;
   }
@@ -148,7 +152,7 @@ export class Failures {
   async #blocked({ limit, block }: Rule, subject: Subject): Promise<Refusal | undefined> {
     if (block === undefined) return undefined;
     const state = await this.#state(block, subject);
-    return state.nextMs > 0 ? blocked(limit, subject.address, state.nextMs) : undefined;
+    return state !== undefined && state.nextMs > 0 ? blocked(limit, subject.address, state.nextMs) : undefined;
   }
 
   /** Counts on all of these limits, or on none and begins the block of one that has no room. */
@@ -159,7 +163,9 @@ export class Failures {
     const short = answer.admitted ? answer.shadowed[0] : answer;
     if (short === undefined) return undefined;
     const rule = rules.find(({ limit }) => limit.name === short.limit.name)!;
-    const retryAfterMs = rule.block === undefined ? short.retryAfterMs : await this.#begin(rule, subject);
+    const { retryAfterMs: wholeMs } = short;
+    // A block that cannot be written down lasts until the limit has room.
+    const retryAfterMs = rule.block === undefined ? wholeMs : await this.#begin(rule, subject).catch(() => wholeMs);
     return blocked(rule.limit, subject.address, retryAfterMs);
   }
 
@@ -170,7 +176,7 @@ export class Failures {
     // Somebody else has begun it in between.
     if (!begun.admitted) return begun.retryAfterMs;
     const before = await this.#state(blocks!, subject);
-    const doublings = Math.ceil(doublingsMax - before.remaining - slack);
+    const doublings = before === undefined ? 0 : Math.ceil(doublingsMax - before.remaining - slack);
     const lastsMsMax = Math.max(dayMs, limit.blockMs!);
     const lastsMs = Math.min(limit.blockMs! * 2 ** Math.max(0, doublings), lastsMsMax);
     await store.settle(begun, { ...noCost, failures: lastsMs / limit.blockMs! });
@@ -181,9 +187,9 @@ export class Failures {
     return lastsMs;
   }
 
-  async #state(set: LimitSet, subject: Subject): Promise<LimitState> {
-    const [state] = await this.#options.store.peek(set, subject);
-    return state!;
+  /** Undefined while nobody knows. */
+  async #state(set: LimitSet, subject: Subject): Promise<LimitState | undefined> {
+    return (await this.#options.store.peek(set, subject))[0];
   }
 }
 

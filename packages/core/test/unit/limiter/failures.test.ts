@@ -1,7 +1,10 @@
 /** Wrong credentials: counted, blocked past a limit for longer each time, and never at the expense of right ones. */
 import { describe, expect, test } from 'vitest';
-import type { Limiter } from '../../../src/limiter.js';
+import { Limiter } from '../../../src/limiter.js';
+import { parsePolicy } from '../../../src/policy/parse.js';
+import { VirtualClock } from '../../../src/testing/virtual-clock.js';
 import { day, hour, minute, second, world } from '../../support/fixtures.js';
+import { LaterStore } from '../../support/later-store.js';
 
 const guessing = { name: 'guessing', per: 'address', failures: '5/min', block: '15min' };
 const here = '203.0.113.7';
@@ -153,6 +156,58 @@ test('an alert is raised at the share that the limit asks for', async () => {
   limiter.on('limit-alert', ({ limit, subject, share }) => alerts.push(`${limit} of ${subject} at ${share}`));
   await failTimes(limiter, 4);
   expect(alerts).toEqual([`guessing of ${here} at 0.6`]);
+});
+
+describe('without its shared store', () => {
+  function alone(onDown: string, peers = 1, limit: object = guessing): { limiter: Limiter; store: LaterStore } {
+    const clock = new VirtualClock();
+    const store = new LaterStore(clock);
+    store.peers = { count: peers, rank: 0 };
+    const policy = { store: { redis: 'redis://127.0.0.1', onDown }, limits: [limit] };
+    return { limiter: new Limiter(parsePolicy(policy), { clock, store }), store };
+  }
+
+  test('with `closed` a wrong key is refused until it can be counted again', async () => {
+    const { limiter, store } = alone('closed');
+    store.weather = 'gone';
+    for (let i = 0; i < 8; i++) {
+      expect(await fail(limiter)).toMatchObject({ reason: 'store-down', status: 503, retryAfterMs: second });
+    }
+  });
+
+  test('with `open` none is counted, and the answer is the ordinary one', async () => {
+    const { limiter, store } = alone('open');
+    store.weather = 'gone';
+    expect(await failTimes(limiter, 8)).toEqual(Array(8).fill(undefined));
+  });
+
+  test('with `local-share` a process blocks by its share', async () => {
+    const { limiter, store } = alone('local-share');
+    store.weather = 'gone';
+    expect(await failTimes(limiter, 7)).toEqual([...Array(5).fill(undefined), 15 * minute, 15 * minute]);
+  });
+
+  test('with `local-share` of two, whose share has no room for a block, a limit without room is told as such', async () => {
+    const { limiter, store } = alone('local-share', 2);
+    store.weather = 'gone';
+    const waits = await failTimes(limiter, 4);
+    expect(waits.slice(0, 2)).toEqual([undefined, undefined]);
+    for (const waitMs of waits.slice(2)) expect(waitMs).toBeLessThanOrEqual(61 * second);
+  });
+
+  test('with `local-share` of two, whose share has no room for one failure, it is refused', async () => {
+    const { limiter, store } = alone('local-share', 2, { ...guessing, failures: '1/min' });
+    store.weather = 'gone';
+    expect(await fail(limiter)).toMatchObject({ reason: 'store-down' });
+  });
+
+  test('in a dry run nobody is refused, whatever `onDown` says', async () => {
+    for (const onDown of ['closed', 'open', 'local-share']) {
+      const { limiter, store } = alone(onDown, 2, { ...guessing, mode: 'shadow' });
+      store.weather = 'gone';
+      expect(await failTimes(limiter, 8), onDown).toEqual(Array(8).fill(undefined));
+    }
+  });
 });
 
 test('a block survives a reload', async () => {
