@@ -86,7 +86,7 @@ describe('the unit of systemd', () => {
       expect([node, file]).toEqual(['/usr/bin/node', `${folder}/${program}`]);
       expect(unknownIn(words)).toEqual([]);
     }
-    expect(values('ExecReload').at(-1)).toBe('/bin/kill -HUP $MAINPID');
+    expect(values('ExecReload').at(-1)).toBe("/bin/sh -c 'kill -HUP $MAINPID'");
   });
 
   test('names files that the page puts in place', () => {
