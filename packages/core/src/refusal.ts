@@ -119,6 +119,10 @@ export function blocked(limit: Limit, address: string, retryAfterMs: number): Re
   return refuse('blocked', message, { limit: limit.name, measure: limit.measure, retryAfterMs });
 }
 
+export function noSuchPath(path: string): Refusal {
+  return refuse('not-found', `no such path: ${path.slice(0, 200)}`);
+}
+
 /** Nobody can count it now, and the policy lets nothing through uncounted. */
 export function storeDown(): Refusal {
   const retryAfterMs = estimatedWaitMsMin;

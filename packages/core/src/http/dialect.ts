@@ -10,7 +10,7 @@
  *     an incomplete event it must inspect before passing on excepted.
  *  5. Nothing here throws for what a client or a backend sent.
  */
-import type { Operation, Refusal, Usage } from '../model.js';
+import type { Operation, Refusal, ToolResults, Usage } from '../model.js';
 import type { GuardRules } from '../policy/policy.js';
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
@@ -122,6 +122,11 @@ export interface Dialect {
    * Returns the body to answer with; undefined where the route has nothing to hide.
    */
   redact?(route: Route, body: JsonValue, mayUse: (modelCanonical: string) => boolean): JsonValue | undefined;
+}
+
+/** What a run counts of it. */
+export function toolsOf({ toolResults, toolResultsNew, opening }: Reading): ToolResults {
+  return { results: toolResults, resultsNew: toolResultsNew, conversation: opening };
 }
 
 /** A refusal as opposed to a route or a reading. */

@@ -11,12 +11,12 @@ import { type Identified, Identifier, type Unidentified } from '../identity/iden
 import { isLater, type Later } from '../kernel/later.js';
 import type { Random } from '../kernel/random.js';
 import { randomHex, systemRandom } from '../kernel/random.js';
-import type { AdmitRequest, Identity, LimitState, Refusal, ToolResults } from '../model.js';
+import type { AdmitRequest, Identity, LimitState, Refusal } from '../model.js';
 import { matchesPattern } from '../model-name.js';
-import { refuse } from '../refusal.js';
+import { noSuchPath, refuse } from '../refusal.js';
 import type { Permit } from '../settlement/permit.js';
 import type { Dialect, Reading, Route } from './dialect.js';
-import { isRefusal } from './dialect.js';
+import { isRefusal, toolsOf } from './dialect.js';
 import { type Headers, limitHeaders, retryHeaders } from './headers.js';
 import { jsonOf } from './json-body.js';
 import type {
@@ -113,6 +113,18 @@ export class Gate {
     return { open: true, about: this.#about(progress), identity: progress.identity!, path: progress.path, turn };
   }
 
+  /** The name of who asks, by the sources of the policy; undefined where none of them recognises anybody. Counts nothing. */
+  async nameOf({ headers, remoteAddress, target }: GateRequest): Promise<string | undefined> {
+    const who = await this.#identifier.identify({ headers, remoteAddress, path: pathOf(target) ?? target });
+    return 'refusal' in who ? undefined : who.identity.id;
+  }
+
+  /** Counts a credential that is no source's of the policy, and wrong; the answer is this refusal, or that for who tries too often. */
+  async refuseWrong(request: GateRequest, refusal: Refusal): Promise<Turned> {
+    const progress = this.#progress(request);
+    return this.#turn(progress, await this.#unknown(request, progress, { failed: true, refusal, path: progress.path }));
+  }
+
   #progress(request: GateRequest): Progress {
     const path = pathOf(request.target);
     const address = this.#identifier.address(request);
@@ -131,7 +143,7 @@ export class Gate {
   /** Finds out who asks, and of which path. */
   #who(progress: Progress, request: GateRequest, identify?: Given): Later<Refusal | undefined> {
     if (request.problem !== undefined) return request.problem;
-    if (!progress.isPath) return notFound(progress.path);
+    if (!progress.isPath) return noSuchPath(progress.path);
     const { headers, remoteAddress } = request;
     const who = this.#identifier.identify({ headers, remoteAddress, path: progress.path });
     if (isLater(who)) return who.then((known) => this.#known(progress, request, known, identify));
@@ -224,7 +236,7 @@ export class Gate {
       const route = dialect.route(method, path);
       if (route !== undefined && !(isRefusal(route) && passes)) return route;
     }
-    return passes ? { operation: 'other', path, method, kind: 'other', body: 'opaque' } : notFound(path);
+    return passes ? { operation: 'other', path, method, kind: 'other', body: 'opaque' } : noSuchPath(path);
   }
 
   #denied(operation: string, path: string): Refusal | undefined {
@@ -282,12 +294,4 @@ export class Gate {
       about: this.#about(progress),
     };
   }
-}
-
-function toolsOf({ toolResults, toolResultsNew, opening }: Reading): ToolResults {
-  return { results: toolResults, resultsNew: toolResultsNew, conversation: opening };
-}
-
-function notFound(path: string): Refusal {
-  return refuse('not-found', `no such path: ${path.slice(0, 200)}`);
 }

@@ -2,7 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-export type Access = 'allowed' | 'key-needed' | 'denied';
+export type Access = 'allowed' | 'key-needed' | 'key-wrong' | 'denied';
 
 /** A proxy in front makes every client look local; each of these says that there is one. */
 const forwardingHeaders = ['forwarded', 'via', 'x-real-ip', 'x-client-ip', 'true-client-ip', 'cf-connecting-ip'];
@@ -14,12 +14,18 @@ const forwardingHeaders = ['forwarded', 'via', 'x-real-ip', 'x-client-ip', 'true
 export function mayAdminister(request: IncomingMessage, adminKey: string | undefined): Access {
   if (isLocal(request)) return 'allowed';
   if (adminKey === undefined) return 'denied';
-  return bearsKey(request, adminKey) ? 'allowed' : 'key-needed';
+  if (bearsKey(request, adminKey)) return 'allowed';
+  return bringsKey(request.headers.authorization) ? 'key-wrong' : 'key-needed';
 }
 
 /** Whether the request comes with the admin key, wherever it comes from. */
 export function bearsKey({ headers }: IncomingMessage, adminKey: string | undefined): boolean {
   return adminKey !== undefined && sameSecret(keyIn(headers.authorization ?? ''), adminKey);
+}
+
+/** Whether there is any key in this header that could be the admin's: a first visit does not, and is no guess. */
+export function bringsKey(authorization: unknown): boolean {
+  return typeof authorization === 'string' && /^(?!bearer\s*$)./i.test(authorization);
 }
 
 /** As a bearer's, or as the password that a browser was given for any name. */

@@ -1,5 +1,6 @@
 /** The pages for operators: /healthz for everyone, the others for the machine itself or the bearer of the admin key. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type Refusal, refuse } from '@headgate/core';
 import { mayAdminister } from './access.js';
 import type { Ready } from './readiness.js';
 
@@ -10,6 +11,9 @@ export interface AdminPagesOptions {
   /** The paths of the dashboard, `/dashboard` first of all. */
   readonly dashboard: ReadonlyMap<string, Page>;
 }
+
+/** Browsers know the second: they ask for a name, which may be any, and a password, which is the key. */
+export const challenges = ['Bearer realm="headgate"', 'Basic realm="headgate", charset="UTF-8"'];
 
 export type Page = (response: ServerResponse) => void | Promise<void>;
 
@@ -39,8 +43,11 @@ export class AdminPages {
     ]);
   }
 
-  /** Answers if the path is one of these pages; false when it is not. */
-  answer(request: IncomingMessage, response: ServerResponse): boolean {
+  /**
+   * Answers if the path is one of these pages.
+   * @returns false when it is not; for a wrong key why it is refused, which is left to the caller to count and to answer
+   */
+  answer(request: IncomingMessage, response: ServerResponse): boolean | Refusal {
     const path = (request.url ?? '').split('?', 1)[0]!;
     const page = this.#pages.get(path);
     if (page === undefined) return false;
@@ -52,10 +59,10 @@ export class AdminPages {
     const access = path === '/healthz' ? 'allowed' : mayAdminister(request, this.#adminKey());
     if (access === 'allowed') {
       void Promise.resolve(page(response)).catch(() => answerJson(response, 500, { error: 'this page failed.' }));
-    } else if (access === 'key-needed') {
-      // Browsers know the second: they ask for a name, which may be any, and a password, which is the key.
-      response.setHeader('www-authenticate', ['Bearer realm="headgate"', 'Basic realm="headgate", charset="UTF-8"']);
+    } else if (access === 'key-needed' || access === 'key-wrong') {
       const error = `${path} needs the admin key, as "Authorization: Bearer <key>" or as the password of a browser.`;
+      if (access === 'key-wrong') return refuse('unauthorized', error);
+      response.setHeader('www-authenticate', challenges);
       answerJson(response, 401, { error });
     } else {
       const error = `${path} is for this machine itself; to read it from elsewhere, set \`admin.key\` in the policy.`;

@@ -16,6 +16,7 @@ import {
   type Turned,
 } from '@headgate/core';
 import { jsonOf } from '@headgate/core/http';
+import { refuseGuess } from './guesses.js';
 import { callbackProblem } from './hosts.js';
 import type { JobData } from './job.js';
 import { type HandleOwn, OwnRequests } from './own-requests.js';
@@ -125,13 +126,15 @@ export class Jobs {
     if (!allow.includes(method))
       return refuse('bad-method', `${who.path} is asked with ${allow.join(', ')}.`, { allow });
     try {
-      const { store, jobs } = this.#options.limiter.policy;
+      const { store, jobs, admin } = this.#options.limiter.policy;
       const service = await this.#load();
       if (store.kind !== 'redis') return needsRedis;
       if (service === undefined || (method === 'POST' && jobs.depth === 0)) return takesNone;
       if (method === 'POST' && this.#isClosed) return draining;
       if (method === 'POST') return await this.#submit(service, request, who);
-      return await this.#one(service, method, id!, who, isAdmin);
+      const answer = await this.#one(service, method, id!, who, isAdmin);
+      if (answer !== noSuchJob || isAdmin || admin.key === undefined) return answer;
+      return await refuseGuess(this.#options.gate, { ...request, target: who.path }, noSuchJob);
     } catch (error) {
       if (error instanceof QueueDownError) return queueDown;
       throw error;

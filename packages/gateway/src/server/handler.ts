@@ -10,9 +10,9 @@ import {
   refuse,
   type Turned,
 } from '@headgate/core';
-import { ClientGoneError, nodeGateRequest, whenClosed, writeRefusal } from '@headgate/core/node';
+import { ClientGoneError, nodeGateRequest, whenClosed, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
 import { bearsKey } from '../admin/access.js';
-import { type AdminPages, answerJson } from '../admin/pages.js';
+import { type AdminPages, answerJson, challenges } from '../admin/pages.js';
 import { Exchange, type ExchangeContext } from '../exchange/exchange.js';
 import type { RequestRecord, RequestTrace } from '../exchange/record.js';
 import { type Jobs, writeJobsAnswer } from '../jobs/jobs.js';
@@ -25,7 +25,7 @@ export interface HandlerOptions extends ExchangeContext {
   /** Begins the trace of a request, where somebody has set up tracing. */
   readonly trace: (request: IncomingMessage, began: Began) => RequestTrace | undefined;
   readonly jobs: Jobs;
-  /** Called once for each request that is no admin page, when its answer is delivered or its client gone. */
+  /** Called once for each request that is no admin page, or asks for one with a wrong key, when its answer is delivered or its client gone. */
   readonly onDone: (record: RequestRecord) => void;
   /** Called once for each request that a page of jobs has answered. */
   readonly onServed: (record: RequestRecord) => void;
@@ -69,8 +69,10 @@ export class Handler {
 
   handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     const problem = headProblem(request);
-    if (problem === undefined && this.#options.pages.answer(request, response)) return;
-    this.#begin({ request, expectsContinue, problem, caller: undefined, isMalformed: false, onMalformed }, response);
+    const page = problem === undefined && this.#options.pages.answer(request, response);
+    if (page === true) return;
+    const arrival = { request, expectsContinue, problem, caller: undefined, isMalformed: false, onMalformed };
+    this.#begin(arrival, response, page === false ? undefined : page);
   }
 
   /** Serves a request of the gateway's own as it would anybody's. */
@@ -79,18 +81,28 @@ export class Handler {
     this.#begin({ request, ...own, caller, isMalformed: false, onMalformed }, response);
   }
 
-  #begin(arrival: Arrival, response: ServerResponse): void {
-    const { request, caller } = arrival;
-    const { jobs, onError } = this.#options;
+  /** @param wrongKey why it is refused, where it asked for a page with a key that is wrong */
+  #begin(arrival: Arrival, response: ServerResponse, wrongKey?: Refusal): void {
+    const { request } = arrival;
     const record = this.#record(request);
     this.#arriving.set(request.socket, arrival);
-    const isJobs = caller === undefined && jobs.serves(request.url ?? '');
-    const served = isJobs ? this.#serveJobs(arrival, response, record) : this.#serve(arrival, response, record);
-    served.catch((error: unknown) => {
-      onError(error);
+    this.#served(arrival, response, record, wrongKey).catch((error: unknown) => {
+      this.#options.onError(error);
       if (response.headersSent) response.destroy();
       else answerJson(response, 500, { error: 'the gateway failed; its log says why.' });
     });
+  }
+
+  #served(
+    arrival: Arrival,
+    response: ServerResponse,
+    record: RequestRecord,
+    wrongKey: Refusal | undefined,
+  ): Promise<void> {
+    const { request, caller } = arrival;
+    if (wrongKey !== undefined) return this.#serveWrongKey(arrival, response, record, wrongKey);
+    const isJobs = caller === undefined && this.#options.jobs.serves(request.url ?? '');
+    return isJobs ? this.#serveJobs(arrival, response, record) : this.#serve(arrival, response, record);
   }
 
   /**
@@ -158,6 +170,20 @@ export class Handler {
     this.#whenOver(arrival, response, record);
   }
 
+  async #serveWrongKey(
+    arrival: Arrival,
+    response: ServerResponse,
+    record: RequestRecord,
+    refusal: Refusal,
+  ): Promise<void> {
+    const asked = this.#gateRequest(arrival, response, record);
+    const turned = await this.#options.gate.refuseWrong(asked, refusal);
+    this.#decided(arrival, response);
+    this.#refuse(turned, response, record, turned.status === 401 ? challenges : undefined);
+    if (arrival.isMalformed) response.end();
+    this.#whenOver(arrival, response, record);
+  }
+
   /** It is known what to answer: what is still to come of the request is no part of it. */
   #decided(arrival: Arrival, response: ServerResponse): void {
     const { request, problem, isMalformed } = arrival;
@@ -193,14 +219,17 @@ export class Handler {
     return exchange;
   }
 
-  #refuse(turned: Turned, response: ServerResponse, record: RequestRecord): void {
+  /** @param challenged how to say who asks, where it is otherwise than for clients */
+  #refuse(turned: Turned, response: ServerResponse, record: RequestRecord, challenged?: readonly string[]): void {
     const { clock } = this.#options.limiter;
     record.decision = 'refused';
     record.about = turned.about;
     record.refusal = turned.refusal;
     record.waitedMs = this.#sinceRead(record);
     record.bytes = Buffer.byteLength(turned.body);
-    writeRefusal(response, turned, clock);
+    writeRefusalHead(response, turned);
+    if (challenged !== undefined && !response.headersSent) response.setHeader('www-authenticate', challenged);
+    writeRefusalBody(response, turned, clock);
   }
 
   /** How long the decision took once all of the request was here: its time in the queue, but for what deciding takes. */

@@ -4,44 +4,16 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { patienceMs } from '../../../../test/support/patience.js';
 import { RedisServer } from '../../../redis/test/support/redis-server.js';
 import { atEnd, chat, generate, post, type SetupOptions, setup, until } from '../support/harness.js';
+import { ann, bob, identity, job, jobsGateway, type View } from '../support/jobs.js';
 import { receiver } from '../support/receiver.js';
 
 let redis: RedisServer;
-let tests = 0;
 beforeAll(async () => {
   redis = await RedisServer.start();
 });
 afterAll(() => redis.stop());
 
-const keys = { 'key-of-ann': { id: 'ann' }, 'key-of-bob': { id: 'bob' } };
-const identity = [{ apiKey: { from: ['authorization', 'path'], keys } }];
-const ann = { authorization: 'Bearer key-of-ann' };
-const bob = { authorization: 'Bearer key-of-bob' };
-
-interface View {
-  readonly id: string;
-  readonly state: string;
-  readonly [key: string]: unknown;
-}
-
-async function gateway(policy: object = {}, options: SetupOptions = {}) {
-  const store = { redis: redis.url, prefix: `test-${++tests}` };
-  const { url, ...rest } = await setup({ identity, store, ...policy }, options);
-  const submit = (job: unknown, headers: Record<string, string> = ann) => post(`${url}/jobs`, job, headers);
-  const view = async (id: string, headers: Record<string, string> = ann): Promise<View> => {
-    const answer = await fetch(`${url}/jobs/${id}`, { headers });
-    return (await answer.json()) as View;
-  };
-  const ended = async (id: string, headers?: Record<string, string>): Promise<View> => {
-    await expect.poll(async () => (await view(id, headers)).state, { interval: 20 }).toMatch(/^(done|failed)$/);
-    return view(id, headers);
-  };
-  /** Once the gateway has connected to its queue. */
-  await expect.poll(async () => (await fetch(`${url}/jobs/x`, { headers: ann })).status).toBe(404);
-  return { url, submit, view, ended, prefix: store.prefix, ...rest };
-}
-
-const job = { path: '/api/chat', body: chat };
+const gateway = (policy?: object, options?: SetupOptions) => jobsGateway(redis, policy, options);
 const long = { ...job, body: { ...chat, stream: true } };
 
 describe('a job', () => {

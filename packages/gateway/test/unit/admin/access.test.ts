@@ -33,15 +33,16 @@ describe('who may read the pages for operators', () => {
     const bearing = (authorization: string) => mayAdminister(asked('10.0.0.1', { authorization }), 'secret');
     expect(bearing('Bearer secret')).toBe('allowed');
     expect(bearing('bearer secret')).toBe('allowed');
-    for (const wrong of ['Bearer secre', 'Bearer secret2', 'Bearer ', 'secret', '', 'Basic secret']) {
-      expect(bearing(wrong)).toBe('key-needed');
+    for (const wrong of ['Bearer secre', 'Bearer secret2', 'secret', 'Basic secret', 'Bearers']) {
+      expect(bearing(wrong)).toBe('key-wrong');
     }
+    for (const none of ['', 'Bearer', 'bearer ']) expect(bearing(none)).toBe('key-needed');
   });
 
   it('a browser whose password is the admin key, whatever the name', () => {
     const basic = (text: string) =>
       mayAdminister(asked('10.0.0.1', { authorization: `Basic ${Buffer.from(text).toString('base64')}` }), 'se:cret');
     for (const right of ['admin:se:cret', ':se:cret']) expect(basic(right)).toBe('allowed');
-    for (const wrong of ['se:cret', 'admin:secret', 'admin:', '', 'se:cret:']) expect(basic(wrong)).toBe('key-needed');
+    for (const wrong of ['se:cret', 'admin:secret', 'admin:', '', 'se:cret:']) expect(basic(wrong)).toBe('key-wrong');
   });
 });
