@@ -291,8 +291,8 @@ export class Limiter extends Doors {
 
   /**
    * Gives the permit's slot back and takes one on a backend that was not tried yet, waiting ahead of those who never had
-   * one. For work that has not begun. Resolves with the refusal when no other backend can take it in time; the permit
-   * holds no slot then, and still has to be ended.
+   * one. For work that has not begun. Resolves with the refusal when no other backend can take it in time, and rejects with
+   * the signal's reason; the permit holds no slot then, and still has to be ended.
    */
   moveBackend(permit: Permit, tried: ReadonlySet<Backend>, options: AdmitOptions = {}): Promise<Refusal | undefined> {
     return this.#stages.slots.movePermit(permit as Permit<Reservation>, tried, options.signal);

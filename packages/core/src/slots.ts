@@ -142,8 +142,13 @@ export class Slots {
   ): Promise<Refusal | undefined> {
     const { signal, returned = false, except } = options;
     const { clock, room, events, waitMsMax, waiting } = this.#options;
+    // Who comes back has a permit, whose holder ends it; of all others nothing may be left.
+    const abandon = (): void => {
+      if (returned) this.#forget(reservation);
+      else this.#abandon(reservation);
+    };
     if (signal?.aborted) {
-      this.#abandon(reservation);
+      abandon();
       return Promise.reject(signal.reason);
     }
     // What was spent on waiting for a turn is not to be had again; who comes back starts anew.
@@ -172,7 +177,7 @@ export class Slots {
       };
       const onAbort = (): void => {
         if (!leave()) return;
-        this.#abandon(reservation);
+        abandon();
         this.tellLeft(reservation);
         reject(signal?.reason);
       };
@@ -251,7 +256,7 @@ export class Slots {
 
   /**
    * Gives the backend's slot back and takes one on a backend that was not tried yet, waiting ahead of those who never had
-   * one. Resolves with the refusal when there is none to be had; no slot is held then.
+   * one. Resolves with the refusal when there is none to be had, and rejects when the client leaves; no slot of a backend is held then.
    * @param ended whether the permit has ended meanwhile: it takes nothing then, and goes, so that it holds nobody up
    */
   async move(

@@ -252,20 +252,15 @@ export class Exchange {
   #onClientGone(): void {
     if (this.#state === 'ended') return;
     this.#record.cut = 'client gone';
-    if (this.#goesOn()) {
+    // While it moves no backend works on it: the try before has failed.
+    const isWorkedOn = this.#state === 'passing' || (this.#state === 'sending' && this.#trip?.connected === true);
+    if (isWorkedOn && this.#policy.onClientGone !== 'cancel') {
       this.#isGone = true;
       this.#delivery?.leave();
       return;
     }
-    const isBegun = this.#answer !== undefined || this.#heldAnswer !== undefined || this.#trip?.connected === true;
-    if (isBegun) this.#settle(this.#delivery?.used() ?? { outputTokens: 0 });
+    if (isWorkedOn || this.#state === 'checking') this.#settle(this.#delivery?.used() ?? { outputTokens: 0 });
     else this.#end(() => this.#permit.cancel());
-  }
-
-  /** Whether the backend is to end what it has begun for a client that is gone. */
-  #goesOn(): boolean {
-    if (this.#policy.onClientGone === 'cancel') return false;
-    return this.#state === 'passing' || (this.#state === 'sending' && this.#trip?.connected === true);
   }
 
   #settle(usage: Usage): void {

@@ -63,6 +63,35 @@ describe('clients that leave', () => {
     expect(backend.seen).toHaveLength(1);
   });
 
+  it.each([
+    ['refused', { status: 503, statusMessage: 'server busy, please try again.' }],
+    ['broke off', { resetBeforeFirstByte: true }],
+  ])('while they wait for another backend, after one that %s, are charged nothing', async (_, faults) => {
+    const { gateway, backends, log } = await setup(
+      { tokens: '100k/hour', limits: [{ name: 'counted', requests: '10/day' }] },
+      { slots: 1, backends: [{ faults }, { decodeTokensPerSecond: 50, outputTokens: 1000 }] },
+    );
+    const left = (): number[] => gateway.limiter.peekNow({ identity: 'address:127.0.0.1' }).map((one) => one.remaining);
+    const body = JSON.stringify(streamed);
+    const ask = `POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const first = await rawClient(gateway.port);
+    first.send(ask);
+    await until(() => backends[1]!.stats().running === 1, 'the second backend is busy');
+    const before = left();
+    const second = await rawClient(gateway.port);
+    second.send(ask);
+    await until(() => gateway.limiter.stats().waiting === 1, 'the second waits');
+    second.socket.destroy();
+    await until(() => log.length === 1, 'the one who left is logged');
+    expect(log[0]).toMatchObject({ cut: 'client gone', backend: 'b1' });
+    expect(log[0]).not.toHaveProperty('inputTokens');
+    expect(gateway.limiter.stats()).toMatchObject({ waiting: 0, inFlight: 1, open: 1 });
+    expect(left()[1]).toBeCloseTo(before[1]!, 2);
+    first.socket.destroy();
+    await until(() => gateway.limiter.stats().inFlight === 0, 'all permits have ended');
+    expect(gateway.limiter.stats().open).toBe(0);
+  });
+
   it('with pipelined requests behind the first one give those back too', async () => {
     const { gateway, backend } = await setup({}, { backends: [{ decodeTokensPerSecond: 50, outputTokens: 1000 }] });
     const client = await rawClient(gateway.port);

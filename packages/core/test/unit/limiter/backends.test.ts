@@ -212,6 +212,25 @@ describe('moving to another backend', () => {
     expect(clock.timers).toBe(0);
   });
 
+  test('whose client leaves is still charged what its holder says, once', async () => {
+    for (const gone of [false, true]) {
+      const { limiter } = world(two({ requests: '5/min', tokens: '1000/hour' }));
+      const [onA] = [visit(limiter, 'x', { input: { tokens: 10 } }), visit(limiter, 'y')];
+      await settled();
+      const controller = new AbortController();
+      const { signal } = controller;
+      if (gone) controller.abort(new Error('gone'));
+      const moved = limiter.moveBackend(onA.permit, new Set([onA.permit.backend!]), { signal });
+      const failed = expect(moved).rejects.toThrow('gone');
+      controller.abort(new Error('gone'));
+      await failed;
+      expect(limiter.stats()).toMatchObject({ inFlight: 2, waiting: 0, open: 2 });
+      onA.permit.settle({ inputTokens: 10, outputTokens: 4 });
+      expect(limiter.peekNow({ identity: 'x' }).map(({ remaining }) => remaining)).toEqual([4, 986]);
+      expect(limiter.stats()).toMatchObject({ inFlight: 1, waiting: 0, open: 1 });
+    }
+  });
+
   test('whose client has left already does not wait at all', async () => {
     const { clock, limiter } = world(two());
     const [onA] = [visit(limiter, 'x'), visit(limiter, 'y')];
