@@ -7,15 +7,22 @@ import { randomBytes } from 'node:crypto';
 import type { JobRules, Priority } from '@headgate/core';
 import { FlowProducer, type Job, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
+import type { Again } from './again.js';
 import { bandOf, bands, type JobData } from './job.js';
-import { Places } from './places.js';
+import { type Place, Places, type Taken } from './places.js';
 
 export type KeptJob = Job<JobData>;
 export interface Backlog {
   readonly waiting: number;
   readonly running: number;
 }
-export type FullQueue = 'all' | 'identity';
+export type Submitted =
+  /** `isNew` is false for one that an earlier submission of the same key has left. */
+  | { readonly id: string; readonly isNew: boolean }
+  /** Whose jobs are too many. */
+  | { readonly full: 'all' | 'identity' }
+  /** The key was used for something else. */
+  | 'other';
 
 export const callbackQueue = 'callbacks';
 /** Tries of a callback, with pauses of 2, 4, 8 ... seconds between them: eight and a half minutes in all. */
@@ -51,14 +58,22 @@ export class Board {
     this.#places = new Places(redis, prefix);
   }
 
-  /** Leaves a job here; its id, or whose jobs are too many. */
-  async submit(data: JobData, rules: JobRules): Promise<string | { readonly full: FullQueue }> {
+  /** Leaves a job here, unless a submission like it has done so already. */
+  async submit(data: JobData, rules: JobRules, again?: Again): Promise<Submitted> {
     const { waiting, running } = await this.backlog();
-    if (waiting + running >= rules.depth) return { full: 'all' };
-    const band = lower(data.priority, data.identity.priority);
-    const id = `job_${band}_${randomBytes(12).toString('hex')}`;
-    const place = await this.#take(id, data, rules);
-    if (place === undefined) return { full: 'identity' };
+    const isFull = waiting + running >= rules.depth;
+    if (isFull && again === undefined) return { full: 'all' };
+    const id = `job_${lower(data.priority, data.identity.priority)}_${randomBytes(12).toString('hex')}`;
+    const taken = await this.#take(id, data, isFull ? { ...rules, perIdentity: 0 } : rules, again);
+    if (taken === 'other') return taken;
+    if (taken === 'full') return { full: isFull ? 'all' : 'identity' };
+    if (!taken.isKept) await this.#add(taken, data, rules, again);
+    return { id: taken.id, isNew: taken.id === id };
+  }
+
+  /** Where a job by that id is there already nothing happens: of two that are told to add it one does. */
+  async #add({ id, place }: Place, data: JobData, rules: JobRules, again: Again | undefined): Promise<void> {
+    const band = bandOf(id)!;
     const keep = { age: Math.ceil(rules.keepMs / 1000), count: Math.max(1, rules.depth) };
     const kept = { jobId: id, removeOnComplete: keep, removeOnFail: keep };
     const opts = { ...kept, attempts: 1, priority: 1 + Math.min(place, placeMax), ignoreDependencyOnFailure: true };
@@ -72,10 +87,17 @@ export class Board {
         });
       }
     } catch (error) {
-      await this.#places.leave(data.identity.id, [id]).catch(() => {});
+      // Whoever submits it again comes to the place that it has: nobody knows whether it was not added after all.
+      if (again === undefined) await this.#places.leave(data.identity.id, [id]).catch(() => {});
       throw error;
     }
-    return id;
+  }
+
+  /** The job that an earlier submission like it has left; 'other' where that one was of something else. */
+  async kept({ key, digest }: Again): Promise<KeptJob | 'other' | undefined> {
+    const known = await this.#places.known(key);
+    const job = known === undefined ? undefined : await this.find(known.id);
+    return job !== undefined && known?.digest !== digest ? 'other' : job;
   }
 
   /** The job, if there is one by that name. */
@@ -138,11 +160,13 @@ export class Board {
     await Promise.all([...Object.values(this.#queues), this.#callbacks, this.#flows].map((one) => one.close()));
   }
 
-  async #take(job: string, { identity, priority }: JobData, rules: JobRules): Promise<number | undefined> {
+  async #take(job: string, data: JobData, rules: JobRules, again: Again | undefined): Promise<Taken> {
+    const { identity, priority, submittedAt } = data;
     const keepMs = 2 * (rules.waitMs + rules.keepMs);
-    const request = { identity: identity.id, job, priority, placesMax: rules.perIdentity, keepMs };
-    const place = await this.#places.take(request);
-    if (place !== undefined || !(await this.#reclaim(identity.id))) return place;
+    const placesMax = rules.perIdentity;
+    const request = { identity: identity.id, job, priority, placesMax, keepMs, again, submittedAt };
+    const taken = await this.#places.take(request);
+    if (taken !== 'full' || placesMax === 0 || !(await this.#reclaim(identity.id))) return taken;
     return this.#places.take(request);
   }
 

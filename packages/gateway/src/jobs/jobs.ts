@@ -4,7 +4,6 @@
  *   POST /jobs ─ who ─ read, as the path's dialect would ─ what can never pass is refused ─▶ 202, kept in Redis
  *   GET, DELETE /jobs/:id ─ who ─▶ only whoever submitted it, or the bearer of the admin key
  */
-import type { ServerResponse } from 'node:http';
 import {
   type Gate,
   type GateRequest,
@@ -15,15 +14,13 @@ import {
   refuse,
   type Turned,
 } from '@headgate/core';
-import { jsonOf } from '@headgate/core/http';
+import type { JobsAnswer } from './answer.js';
 import { refuseGuess } from './guesses.js';
-import { callbackProblem } from './hosts.js';
-import type { JobData } from './job.js';
 import { type HandleOwn, OwnRequests } from './own-requests.js';
 import { QueueDownError } from './redis.js';
 import type { Service } from './service.js';
-import { readSubmission } from './submission.js';
-import { newView, viewOf } from './view.js';
+import { submit } from './submit.js';
+import { viewOf } from './view.js';
 
 export interface JobsOptions {
   readonly limiter: Limiter;
@@ -31,26 +28,6 @@ export interface JobsOptions {
   /** Serves a request of the gateway's own. */
   readonly handle: HandleOwn;
   readonly onError: (error: unknown) => void;
-}
-
-export interface JobsAnswer {
-  readonly open: true;
-  readonly about: Recognised['about'];
-  readonly status: number;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Undefined where there is none. */
-  readonly body: object | undefined;
-}
-
-/** @returns the bytes of its body */
-export function writeJobsAnswer(response: ServerResponse, { status, headers, body, about }: JobsAnswer): number {
-  const text = body === undefined ? '' : `${JSON.stringify(body)}\n`;
-  const bytes = Buffer.byteLength(text);
-  const described = body === undefined ? {} : { 'content-type': 'application/json', 'content-length': bytes };
-  const own = { 'cache-control': 'no-store', 'x-request-id': about.requestId };
-  response.writeHead(status, { ...described, ...own, ...headers });
-  response.end(text);
-  return bytes;
 }
 
 const retryAfterMs = 5_000;
@@ -119,6 +96,7 @@ export class Jobs {
   }
 
   async #outcome(request: GateRequest, who: Recognised, isAdmin: boolean): Promise<JobsAnswer | Refusal> {
+    const { gate, limiter } = this.#options;
     const { method } = request;
     const [, , id, ...rest] = who.path.split('/');
     if (rest.length > 0) return refuse('not-found', `no such path: ${who.path.slice(0, 200)}`);
@@ -126,58 +104,19 @@ export class Jobs {
     if (!allow.includes(method))
       return refuse('bad-method', `${who.path} is asked with ${allow.join(', ')}.`, { allow });
     try {
-      const { store, jobs, admin } = this.#options.limiter.policy;
+      const { store, jobs, admin } = limiter.policy;
       const service = await this.#load();
       if (store.kind !== 'redis') return needsRedis;
       if (service === undefined || (method === 'POST' && jobs.depth === 0)) return takesNone;
       if (method === 'POST' && this.#isClosed) return draining;
-      if (method === 'POST') return await this.#submit(service, request, who);
+      if (method === 'POST') return await submit({ gate, limiter, service }, request, who);
       const answer = await this.#one(service, method, id!, who, isAdmin);
       if (answer !== noSuchJob || isAdmin || admin.key === undefined) return answer;
-      return await refuseGuess(this.#options.gate, { ...request, target: who.path }, noSuchJob);
+      return await refuseGuess(gate, { ...request, target: who.path }, noSuchJob);
     } catch (error) {
       if (error instanceof QueueDownError) return queueDown;
       throw error;
     }
-  }
-
-  async #submit(service: Service, request: GateRequest, who: Recognised): Promise<JobsAnswer | Refusal> {
-    const { gate, limiter } = this.#options;
-    const { jobs, guard } = limiter.policy;
-    const encoding = request.headers['content-encoding'] ?? 'identity';
-    if (encoding !== 'identity') return refuse('bad-encoding', 'compressed request bodies are not accepted.');
-    const bytesMax = Math.min(jobs.bodyBytesMax, guard.bodyBytesMax);
-    const json = jsonOf(await request.readBody(bytesMax), bytesMax);
-    if (!json.ok) return json.refusal;
-    const submission = readSubmission(json.value);
-    if (isRefusal(submission)) return submission;
-    const { path, body, priority, callback } = submission;
-    const against = callback === undefined ? undefined : callbackProblem(callback, jobs);
-    if (against !== undefined) return against;
-    const asked = {
-      ...request,
-      method: 'POST',
-      target: path,
-      readBody: async () => ({ ok: true, value: body }) as const,
-    };
-    const examined = await gate.examine(asked, who.identity);
-    if (!examined.open) return examined.refusal;
-    const { operation, model } = examined.about;
-    if (operation !== 'chat' && operation !== 'generate' && operation !== 'embed') {
-      return refuse('bad-request', `a job asks a model, and ${path.slice(0, 200)} does not.`);
-    }
-    const forwardedFor = request.headers['x-forwarded-for'];
-    const data: JobData = {
-      ...{ identity: who.identity, path: examined.about.path, body: JSON.stringify(body), priority },
-      ...{ remoteAddress: request.remoteAddress, submittedAt: limiter.clock.wall() },
-      ...(model === undefined ? {} : { model }),
-      ...(typeof forwardedFor === 'string' ? { forwardedFor } : {}),
-      ...(callback === undefined ? {} : { callback: callback.href }),
-    };
-    const id = await service.ask(() => service.board.submit(data, jobs));
-    if (typeof id !== 'string') return full(id.full, who, jobs);
-    const headers = { location: `/jobs/${id}` };
-    return { open: true, about: who.about, status: 202, headers, body: newView(id, data) };
   }
 
   async #one(
@@ -235,16 +174,4 @@ export class Jobs {
 /** With BullMQ in it, which a gateway without jobs does without. */
 function loadService(): Promise<typeof import('./service.js')> {
   return import('./service.js');
-}
-
-function full(
-  which: 'all' | 'identity',
-  who: Recognised,
-  { depth, perIdentity }: { depth: number; perIdentity: number },
-): Refusal {
-  const message =
-    which === 'all'
-      ? `${depth} jobs wait already (jobs.depth); please try again in 5s.`
-      : `${perIdentity} jobs of ${who.identity.id} wait already (jobs.perIdentity); please try again in 5s.`;
-  return refuse('queue-full', message, { retryAfterMs });
 }

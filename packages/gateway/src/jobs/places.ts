@@ -5,15 +5,37 @@
  */
 import type { Priority } from '@headgate/core';
 import type { Redis } from 'ioredis';
+import type { Again } from './again.js';
 
 const ranks: Readonly<Record<Priority, number>> = { high: 0, normal: 1, low: 2 };
 
+/** A key whose job has a place and is not there is being used at this moment, or its gateway was killed: for so long it is the first, ms. */
+const beginMsMax = 60_000;
+
+/**
+ * With a key: the job that it was used for, as long as there is that job or its place. A key is taken in one step with a place,
+ * so what died before it added its job left a place, which the same submission finds and adds that job to.
+ */
 const takeScript = `
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return -1 end
+local key = KEYS[2]
+local known = key and redis.call('GET', key)
+if known then
+  local id, digest, at = string.match(known, '^(%S+) (%S+) (%S+)$')
+  local isKept = redis.call('EXISTS', ARGV[7] .. ':' .. string.match(id, '^job_(%a+)_') .. ':' .. id) == 1
+  if isKept or redis.call('ZSCORE', KEYS[1], id) then
+    if digest == ARGV[5] then
+      return { id, math.max(0, redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[2]) - 1), isKept and 1 or 0 }
+    end
+    if isKept or ARGV[6] - at < ${beginMsMax} then return 'other' end
+    redis.call('ZREM', KEYS[1], id)
+  end
+end
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return 'full' end
 local place = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[2])
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
-return place
+if key then redis.call('SET', key, ARGV[1] .. ' ' .. ARGV[5] .. ' ' .. ARGV[6], 'PX', ARGV[4]) end
+return { ARGV[1], place, 0 }
 `;
 
 export interface PlaceRequest {
@@ -23,7 +45,22 @@ export interface PlaceRequest {
   readonly placesMax: number;
   /** After so long without a job of this identity nothing is remembered, ms. */
   readonly keepMs: number;
+  readonly again: Again | undefined;
+  /** Epoch ms. */
+  readonly submittedAt: number;
 }
+
+export interface Place {
+  /** The job's own, or that of the one which the key was used for. */
+  readonly id: string;
+  /** Among those of its identity, from 0. */
+  readonly place: number;
+  /** Whether the job is there already, waiting, running or over. */
+  readonly isKept: boolean;
+}
+
+/** 'full': there are too many; 'other': the key was used for something else. */
+export type Taken = Place | 'full' | 'other';
 
 export class Places {
   readonly #redis: Redis;
@@ -34,12 +71,22 @@ export class Places {
     this.#prefix = prefix;
   }
 
-  /** The place of the job among its identity's, from 0; undefined when there are too many. */
-  async take({ identity, job, priority, placesMax, keepMs }: PlaceRequest): Promise<number | undefined> {
-    const key = this.#key(identity);
-    const args = [job, ranks[priority], placesMax, keepMs].map(String);
-    const place = Number(await this.#redis.eval(takeScript, '1', key, ...args));
-    return place < 0 ? undefined : place;
+  async take({ identity, job, priority, placesMax, keepMs, again, submittedAt }: PlaceRequest): Promise<Taken> {
+    const keys = [this.#key(identity), ...(again === undefined ? [] : [this.#againKey(again.key)])];
+    const args = [job, ranks[priority], placesMax, keepMs, again?.digest ?? '', submittedAt, this.#prefix].map(String);
+    const answer = (await this.#redis.eval(takeScript, keys.length, ...keys, ...args)) as
+      | 'full'
+      | 'other'
+      | [id: string, place: number, isKept: number];
+    if (typeof answer === 'string') return answer;
+    const [id, place, isKept] = answer;
+    return { id, place, isKept: isKept === 1 };
+  }
+
+  /** What a key was used for, if it is remembered; the job may be gone. */
+  async known(key: string): Promise<{ readonly id: string; readonly digest: string } | undefined> {
+    const [id, digest] = (await this.#redis.get(this.#againKey(key)))?.split(' ') ?? [];
+    return id === undefined || digest === undefined ? undefined : { id, digest };
   }
 
   async leave(identity: string, jobs: readonly string[]): Promise<void> {
@@ -53,5 +100,9 @@ export class Places {
 
   #key(identity: string): string {
     return `${this.#prefix}:open:${identity}`;
+  }
+
+  #againKey(key: string): string {
+    return `${this.#prefix}:again:${key}`;
   }
 }

@@ -15,7 +15,8 @@ import { bearsKey } from '../admin/access.js';
 import { type AdminPages, answerJson, challenges } from '../admin/pages.js';
 import { Exchange, type ExchangeContext } from '../exchange/exchange.js';
 import type { RequestRecord, RequestTrace } from '../exchange/record.js';
-import { type Jobs, writeJobsAnswer } from '../jobs/jobs.js';
+import { writeJobsAnswer } from '../jobs/answer.js';
+import type { Jobs } from '../jobs/jobs.js';
 import type { Caller } from './caller.js';
 import { headProblem } from './head-problem.js';
 

@@ -44,12 +44,13 @@ async function policyFor(backend: string, to: Receiver, url = redis.url): Promis
   );
 }
 
-/** Submits one and says what became of it; a machine so busy that Redis misses its deadline is asked again. */
-async function submit(url: string, prompt: string, priority: string, callback: string): Promise<string> {
+/** Submits one, under a key where there is one, and says what became of it; a machine so busy that Redis misses its deadline is asked again. */
+async function submit(url: string, prompt: string, priority: string, callback: string, key?: string): Promise<string> {
   const body = { model: 'llama3.2', prompt, stream: false };
   for (;;) {
     const job = JSON.stringify({ path: '/api/generate', body, priority, callback });
-    const answer = await fetch(`${url}/jobs`, { method: 'POST', headers, body: job });
+    const keyed = key === undefined ? headers : { ...headers, 'idempotency-key': key };
+    const answer = await fetch(`${url}/jobs`, { method: 'POST', headers: keyed, body: job });
     const view = (await answer.json()) as View;
     if (answer.status === 202) return view.id;
     if (answer.status !== 503) throw new Error(JSON.stringify(view));
@@ -146,6 +147,41 @@ test('a gateway that stands still loses its job to another, and what it says of 
   expect(await viewOf(await still.url(), id)).toMatchObject({ state: 'done', endedAt });
   expect(to.received.filter(({ path }) => path === '/one')).toHaveLength(1);
 });
+
+test(
+  'what was submitted to a gateway that is killed meanwhile, and again to another, is one job each',
+  wholeMinutes,
+  async () => {
+    const to = await receiver(secret);
+    const backend = await fake({ numParallel: slots, faults: { hang: true } });
+    const file = await policyFor(backend.url, to);
+    const gateways = [1, 2].map(() => program(['serve', '--config', file, '--port', '0']));
+    const [first, second] = (await Promise.all(gateways.map((gateway) => gateway.url()))) as [string, string];
+    const all = Array.from({ length: 60 }, (_, n) => n);
+    const leave = (url: string, n: number) => submit(url, `${n}`, 'normal', `${to.url}/${n}`, `order-${n}`);
+    const answered = new Map<number, string>();
+    const begun = all.map((n) =>
+      leave(first, n).then(
+        (id) => void answered.set(n, id),
+        () => {},
+      ),
+    );
+    // With some of them answered, others are in the middle.
+    await until(() => answered.size > 0, 'one is answered');
+    gateways[0]!.child.kill('SIGKILL');
+    await Promise.all(begun);
+    const ids = await Promise.all(all.map((n) => leave(second, n)));
+    expect(new Set(ids).size).toBe(60);
+    for (const [n, id] of answered) expect(ids[n]).toBe(id);
+    backend.set({ hang: false });
+    await until(() => new Set(to.received.map(({ path }) => path)).size === 60, 'all are told', 3 * patienceMs);
+    expect(new Set(to.received.map(({ body }) => body.id))).toEqual(new Set(ids));
+    // Nobody made others beside them.
+    expect(await submit(second, 'last', 'low', `${to.url}/last`)).toMatch(/^job_low_/);
+    await until(() => to.received.some(({ path }) => path === '/last'), 'the last is told', 3 * patienceMs);
+    expect(new Set(to.received.map(({ body }) => body.id)).size).toBe(61);
+  },
+);
 
 test('jobs survive a Redis that is killed, where it writes what it is told', wholeMinutes, async () => {
   const own = await RedisServer.start({ config: { appendonly: 'yes', appendfsync: 'always' } });
