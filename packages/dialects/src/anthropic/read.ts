@@ -6,11 +6,12 @@ import { fieldNames } from '../keys.js';
 import { modelRequired, readModel } from '../model-field.js';
 import { Prompt } from '../prompt.js';
 import { readingOf } from '../reading.js';
+import { readRenderOnly, renderOnly } from '../rendering.js';
 import { refuseWebSearch } from '../web-search.js';
 
 const bodyNames = fieldNames(
   ...['model', 'messages', 'system', 'stream', 'temperature', 'top_p', 'top_k', 'stop_sequences', 'tools', 'thinking'],
-  ...['output_config', 'tool_choice', 'metadata', capNames],
+  ...['output_config', 'tool_choice', 'metadata', renderOnly, capNames],
 );
 const messageNames = fieldNames('role', 'content');
 const blockNames = fieldNames(
@@ -65,11 +66,13 @@ export function read(route: Route, body: JsonObject, guard: GuardRules): Reading
   const required = fields.integer('max_tokens');
   if (required === undefined || required <= 0) problems.bad('max_tokens is required and must be positive');
   const declared = declaredCap(fields);
+  const rendersOnly = readRenderOnly(fields, guard);
   const stream = fields.boolean('stream') ?? false;
   if (problems.first !== undefined) return problems.first;
   const forward: Reading['forward'] = (outputTokensMax) =>
     JSON.stringify(withCap(body, 'max_tokens', capPerChoice(declared, outputTokensMax, 1)));
   const reading = readingOf(route, named, prompt, forward);
+  if (rendersOnly) reading.operation = 'admin';
   reading.stream = stream;
   if (declared !== undefined) reading.outputTokensMax = declared;
   return reading;

@@ -89,9 +89,11 @@ function texts(object: JsonObject): string[] {
   return all.filter((text) => typeof text === 'string');
 }
 
+const nothingComputed: Usage = { inputTokens: 0, outputTokens: 0 };
+
 /** Ollama leaves out counts that are zero: a final object with one of them says zero for the output it does not mention. */
 function usageOfFinal(object: JsonObject): Usage | undefined {
-  if (object.done_reason === 'load' || object.done_reason === 'unload') return { inputTokens: 0, outputTokens: 0 };
+  if (object.done_reason === 'load' || object.done_reason === 'unload') return nothingComputed;
   const input = count(object.prompt_eval_count);
   const output = count(object.eval_count) ?? (input === undefined ? undefined : 0);
   const durations = [count(object.prompt_eval_duration), count(object.eval_duration)];
@@ -113,6 +115,8 @@ const answerFormat: JsonFormat = {
   isText: true,
   read(answer) {
     const length = texts(answer).reduce((sum, text) => sum + text.length, 0);
+    // A prompt that was rendered and not answered is no `done`.
+    if (isObject(answer._debug_info)) return { usage: nothingComputed, outputTokens: 0, complete: true };
     const complete = answer.done === true;
     return { usage: complete ? usageOfFinal(answer) : undefined, outputTokens: sizeTokens(length), complete };
   },

@@ -7,11 +7,12 @@ import { fieldNames } from '../keys.js';
 import { modelRequired, type NamedModel, readModel } from '../model-field.js';
 import { Prompt } from '../prompt.js';
 import { readingOf } from '../reading.js';
+import { readRenderOnly, renderOnly } from '../rendering.js';
 import { guardedOptions, guardShift, optionNames, readKeepAlive } from './options.js';
 import { goWording } from './wording.js';
 
 const common = fieldNames('model', 'keep_alive', 'options', 'truncate', capNames);
-const answering = fieldNames(common, 'stream', 'format', 'think', 'shift', 'logprobs', 'top_logprobs');
+const answering = fieldNames(common, 'stream', 'format', 'think', 'shift', 'logprobs', 'top_logprobs', renderOnly);
 const generateNames = fieldNames(answering, 'prompt', 'suffix', 'system', 'template', 'context', 'raw', 'images');
 const chatNames = fieldNames(answering, 'messages', 'tools');
 const embedNames = fieldNames(common, 'input', 'dimensions', 'prompt');
@@ -111,6 +112,7 @@ function readAnswer(
   const pinned = new Fields(options, optionNames, fields.problems, 'options.');
   const declared = answers ? declaredCap(pinned, fields) : undefined;
   const keepAlive = readKeepAlive(fields, guard);
+  const rendersOnly = answers && readRenderOnly(fields, guard);
   const stream = fields.boolean('stream') ?? true;
   fields.boolean('truncate');
   fields.boolean('shift');
@@ -126,7 +128,7 @@ function readAnswer(
     return JSON.stringify(body);
   };
   const reading = readingOf(route, named, prompt, forward);
-  if (empty || keepAlive.admin) reading.operation = 'admin';
+  if (empty || keepAlive.admin || rendersOnly) reading.operation = 'admin';
   reading.stream = answers && stream;
   if (declared !== undefined) reading.outputTokensMax = declared;
   return reading;

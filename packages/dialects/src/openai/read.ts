@@ -7,6 +7,7 @@ import { fieldNames } from '../keys.js';
 import { modelRequired, type NamedModel, readModel } from '../model-field.js';
 import { Prompt } from '../prompt.js';
 import { type Draft, readingOf } from '../reading.js';
+import { readRenderOnly, renderOnly } from '../rendering.js';
 import { refuseWebSearch } from '../web-search.js';
 import { messageNames, readMessage } from './content.js';
 import { readResponsesInput, responsesNames } from './responses-read.js';
@@ -21,6 +22,7 @@ const common = fieldNames(
   'seed',
   'temperature',
   'top_p',
+  renderOnly,
   capNames,
   choiceNames,
 );
@@ -65,7 +67,7 @@ function readKind(route: Route, body: JsonObject, guard: GuardRules, problems: P
       const named = readModel(fields, guard, modelRequired);
       readResponsesInput(fields, prompt);
       refuseWebSearch(fields, guard);
-      return answerReading(route, fields, named, prompt, { obeyed: 'max_output_tokens', prompts: 1 });
+      return answerReading(route, fields, guard, named, prompt, { obeyed: 'max_output_tokens', prompts: 1 });
     }
     default: {
       const fields = new Fields(body, chatNames, problems);
@@ -74,7 +76,7 @@ function readKind(route: Route, body: JsonObject, guard: GuardRules, problems: P
       if (prompt.messages === 0) problems.bad("[] is too short - 'messages'");
       for (const key of ['tools', 'functions', 'documents']) prompt.json(fields.array(key));
       prompt.text(fields.string('chat_template'));
-      return answerReading(route, fields, named, prompt, { obeyed: 'max_tokens', prompts: 1 });
+      return answerReading(route, fields, guard, named, prompt, { obeyed: 'max_tokens', prompts: 1 });
     }
   }
 }
@@ -84,7 +86,10 @@ function readCompletion(route: Route, fields: Fields, guard: GuardRules, prompt:
   const named = readModel(fields, guard, modelRequired);
   const prompts = readInputs(fields, 'prompt', guard, prompt, 'count');
   prompt.text(fields.string('suffix'));
-  const reading = answerReading(route, fields, named, prompt, { obeyed: 'max_tokens', prompts: Math.max(1, prompts) });
+  const reading = answerReading(route, fields, guard, named, prompt, {
+    obeyed: 'max_tokens',
+    prompts: Math.max(1, prompts),
+  });
   if (prompts === 0) reading.operation = 'admin';
   return reading;
 }
@@ -96,9 +101,17 @@ interface Answer {
   readonly prompts: number;
 }
 
-function answerReading(route: Route, fields: Fields, named: NamedModel, prompt: Prompt, answer: Answer): Draft {
+function answerReading(
+  route: Route,
+  fields: Fields,
+  guard: GuardRules,
+  named: NamedModel,
+  prompt: Prompt,
+  answer: Answer,
+): Draft {
   const choices = declaredChoices(fields) * answer.prompts;
   const declared = declaredCap(fields);
+  const rendersOnly = readRenderOnly(fields, guard);
   const stream = fields.boolean('stream') ?? false;
   // Responses always end with usage.
   const asksForUsage = stream && route.kind !== 'responses';
@@ -114,6 +127,7 @@ function answerReading(route: Route, fields: Fields, named: NamedModel, prompt: 
     return JSON.stringify(body);
   };
   const reading = readingOf(route, named, prompt, forward);
+  if (rendersOnly) reading.operation = 'admin';
   reading.stream = stream;
   reading.choices = choices;
   if (declared !== undefined) reading.outputTokensMax = declared * choices;

@@ -91,4 +91,12 @@ describe('the ollama client through the gateway', () => {
     expect(shown.modelfile ?? '').toBe('');
     expect(shown.template ?? '').toBe('');
   });
+
+  it('does not see the prompt as the model does, with system prompt and template in it', async () => {
+    const { url, backend, gateway } = await setup({ requests: '10/min' });
+    const asked = { model, messages: [{ role: 'user', content: 'hi' }], _debug_render_only: true };
+    await expect(new Ollama({ host: url }).chat(asked)).rejects.toThrow('_debug_render_only is not allowed here');
+    expect(backend.seen).toHaveLength(0);
+    expect(gateway.limiter.stats()).toMatchObject({ keys: 0, open: 0 });
+  });
 });
