@@ -24,6 +24,8 @@ if known then
   local isKept = redis.call('EXISTS', ARGV[7] .. ':' .. string.match(id, '^job_(%a+)_') .. ':' .. id) == 1
   if isKept or redis.call('ZSCORE', KEYS[1], id) then
     if digest == ARGV[5] then
+      -- A mark of one by that id, which is gone, is not meant for the one that is added now.
+      if not isKept then redis.call('DEL', ARGV[7] .. ':cancel:' .. id) end
       return { id, math.max(0, redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[2]) - 1), isKept and 1 or 0 }
     end
     if isKept or ARGV[6] - at < ${beginMsMax} then return 'other' end

@@ -189,11 +189,16 @@ describe('a gateway that was killed between the key and the job', () => {
   const same = [job.path, job.body, 'normal', null];
 
   test('leaves a job that the same submission makes, in the place that it has', async () => {
-    const own = await gateway({ jobs: { perIdentity: 1 } });
+    const own = await gateway({ jobs: { perIdentity: 1 } }, { backends: [{ faults: { hang: true } }] });
     const id = await half(own, 'order-1', same);
+    // As if one by that id had been taken back, and its gateway killed before it gave the place back.
+    await client.set(`{${own.prefix}:jobs}:cancel:${id}`, '1');
     const answer = await own.submit(job, keyed('order-1'));
     expect(answer.status).toBe(202);
     expect(await idOf(answer)).toBe(id);
+    await until(() => own.backend.seen.length === 1, 'it runs');
+    expect(await client.keys(`*:cancel:${id}`)).toEqual([]);
+    own.backend.set({ hang: false });
     expect((await own.ended(id)).state).toBe('done');
     await expect.poll(async () => (await own.submit(job)).status).toBe(202);
   });
