@@ -33,12 +33,24 @@ export function refuse(reason: Reason, message: string, more: Partial<Refusal> =
   return { reason, status: statuses[reason], message, ...more };
 }
 
-/** `12s` for people and for clients that read the sentence. */
+/** Units of waits by size, s. */
+const [minuteS, hourS, dayS] = [60, 3600, 86_400];
+
+/** `12s`, `2h 19min`, `1 day 5h` for people and for clients that read the sentence; never shorter than it is. */
 export function inWords(ms: number): string {
   const seconds = Math.max(1, Math.ceil(ms / 1000));
-  if (seconds < 120) return `${seconds}s`;
-  if (seconds < 2 * 3600) return `${Math.ceil(seconds / 60)}min`;
-  return seconds < 2 * 86_400 ? `${Math.ceil(seconds / 3600)}h` : `${Math.ceil(seconds / 86_400)} days`;
+  if (seconds < 2 * minuteS) return `${seconds}s`;
+  if (seconds < hourS) return inUnits(seconds, minuteS, 'min', 1, 's');
+  const minutes = Math.ceil(seconds / minuteS);
+  if (minutes * minuteS < dayS) return inUnits(minutes * minuteS, hourS, 'h', minuteS, 'min');
+  const wholeS = Math.ceil(seconds / hourS) * hourS;
+  return inUnits(wholeS, dayS, wholeS < 2 * dayS ? ' day' : ' days', hourS, 'h');
+}
+
+function inUnits(seconds: number, large: number, largeName: string, small: number, smallName: string): string {
+  const rest = (seconds % large) / small;
+  const whole = `${Math.floor(seconds / large)}${largeName}`;
+  return rest === 0 ? whole : `${whole} ${rest}${smallName}`;
 }
 
 const byteUnits = { MiB: 2 ** 20, MB: 1e6, KiB: 2 ** 10, KB: 1e3 };

@@ -1,13 +1,13 @@
 /** Refusals as Ollama words its own: one line, `error` a string, or its clients print `[object Object]`. */
 import type { HttpRefusal, Refusal } from '@headgate/core';
-import { sentence } from '../wording.js';
+import { sentence, withWait } from '../wording.js';
 
 /** What Ollama itself says when its queue is full, two spaces included; clients know it by heart. */
 const queueFull = 'server busy, please try again.  maximum pending requests exceeded';
 
 export function errorLine(refusal: Refusal): string {
-  const message = refusal.reason === 'queue-full' ? queueFull : refusal.message;
-  return JSON.stringify({ error: sentence({ ...refusal, message }) });
+  const isFull = refusal.reason === 'queue-full';
+  return JSON.stringify({ error: isFull ? withWait(queueFull, refusal.retryAfterMs) : sentence(refusal) });
 }
 
 export function refusal(refused: Refusal): HttpRefusal {

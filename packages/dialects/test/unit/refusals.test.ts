@@ -2,6 +2,8 @@ import type { Reason, Refusal } from '@headgate/core';
 import { describe, expect, test } from 'vitest';
 import { anthropicDialect, ollamaDialect, openaiDialect } from '../../src/index.js';
 
+const dialects = [ollamaDialect, openaiDialect, anthropicDialect];
+
 const refusal = (reason: Reason, status: number, more: Partial<Refusal> = {}): Refusal => ({
   reason,
   status,
@@ -36,6 +38,34 @@ describe('ollama', () => {
     );
     const message = "model 'nope' not found";
     expect(body(refusal('model-not-found', 404, { message }))).toEqual({ error: message });
+  });
+});
+
+describe.each(dialects)('$name', (dialect) => {
+  const told = (reason: Reason, message: string, retryAfterMs: number): string => {
+    const { error } = JSON.parse(dialect.refusal(refusal(reason, 503, { message, retryAfterMs }), 'req_1').body);
+    return error.message ?? error;
+  };
+
+  test('asks once to try again, and says when', () => {
+    expect(told('draining', 'the server is shutting down; please try again.', 5_000)).toBe(
+      'the server is shutting down; please try again in 5 seconds.',
+    );
+    expect(told('limit', 'its turn has not come; please try again in 20ms.', 20)).toBe(
+      'its turn has not come; please try again in 20ms.',
+    );
+    const waited = 'server busy, please try again.  waited too long for a free slot';
+    expect(told('queue-timeout', waited, 1_000)).toBe(
+      'server busy, please try again in 1 second.  waited too long for a free slot',
+    );
+  });
+
+  test('a full queue says what Ollama says and when to come back', () => {
+    const ollamas = 'server busy, please try again.  maximum pending requests exceeded';
+    const words = told('queue-full', ollamas, 7_000);
+    expect(words).toContain('try again in 7 seconds');
+    if (dialect === ollamaDialect) expect(words).toContain(ollamas);
+    else expect(words.match(/try again/g)).toHaveLength(1);
   });
 });
 
