@@ -80,6 +80,7 @@ const beside: readonly (readonly [path: RegExp, neighbours: Record<string, unkno
 export function policySaying(key: string, value: unknown): Record<string, unknown> {
   const policy = put({ tiers: { free: {}, premium: {} } }, key, value);
   if (key.startsWith('limits[].')) completeEntry(policy, key);
+  if (key === 'queue.aging') Object.assign(policy.queue as object, { priority: 'strict' });
   if (/cost$/.test(key)) policy.prices = { '*': { gpuSecond: '$0.001' } };
   return policy;
 }

@@ -47,13 +47,11 @@ export function draw(seed: number): Plan {
   const limits = drawLimits(chance);
   const depth = chance.whole(0, 24);
   const waitMs = 1_000 * chance.whole(1, 30);
-  const queue = {
-    depth,
-    wait: `${waitMs}ms`,
-    fairness: chance.of(['tokens', 'tokens', 'none']),
-    priority: chance.of(['weighted', 'strict']),
-    aging: `${chance.whole(0, 10)}s`,
-  };
+  const fairness = chance.of(['tokens', 'tokens', 'none']);
+  const priority = chance.of(['weighted', 'strict']);
+  // Drawn either way, so that a seed draws the same of all that follows.
+  const aging = `${chance.whole(0, 10)}s`;
+  const queue = { depth, wait: `${waitMs}ms`, fairness, priority, ...(priority === 'strict' && { aging }) };
   const arrivals = drawArrivals(chance);
   const waitsForBackendsOnly = limits.every(
     ({ concurrency, delay }) => concurrency === undefined && delay === undefined,

@@ -12,6 +12,10 @@ export function compileSettings(given: Given, report: Report): Settings {
   const { listen, store, timeZone, queue, keys, client, log, admin, drain, guard, headers, alerts } = policyShape;
   const { onClientGone, onBudgetSpent, reserve } = policyShape;
   const waiting = report.check(queue, given.queue, ['queue']);
+  if (waiting?.aging !== undefined && waiting.priority !== 'strict') {
+    const expected = '`priority: strict` beside it; weighted priorities share the slots, and nothing ages';
+    report.add(['queue', 'aging'], { expected });
+  }
   const clients = report.check(client, given.client, ['client']);
   const logging = report.check(log, given.log, ['log']);
   const guarding = report.check(guard, given.guard, ['guard']);

@@ -80,7 +80,7 @@ export const queue = section({
     .describe('weighted: high, normal and low share 9 to 3 to 1; strict: a lower one waits while a higher one can go'),
   aging: durationOrZero
     .optional()
-    .describe('With `priority: strict`: wait after which a lower priority gets every second slot'),
+    .describe('Only with `priority: strict`: wait after which a lower priority gets every second slot'),
 });
 
 export const client = section({

@@ -79,6 +79,8 @@ const wrong: readonly Wrong[] = [
   [limit({ match: { tier: 'fre' }, requests: '1/s' }), 'limits[0].match.tier', 'fre', /a tier that exists: default/],
   [limit({ match: { model: '*:latest' }, requests: '1/s' }), 'limits[0].match.model', '*:latest', /without `:latest`/],
   [limit({ requests: '1/s', queue: true }), 'limits[0].queue', true, /only `concurrency` may wait/],
+  [{ queue: { aging: '10s' } }, 'queue.aging', '10s', /`priority: strict` beside it/],
+  [{ queue: { priority: 'weighted', aging: '20s' } }, 'queue.aging', '20s', /`priority: strict` beside it/],
   [limit({ tokens: '1/s', delay: true }), 'limits[0].delay', true, /only `requests` may wait/],
   [limit({ requests: '1/s rolling', delay: true }), 'limits[0].delay', true, /rolling window/],
   [limit({ requests: '10r/m', delay: true }), 'limits[0].delay', true, /nginx/],

@@ -62,7 +62,7 @@ export const wholePolicy = {
     { name: 'trial', per: 'address', requests: '5/s', mode: 'shadow' },
     { match: { tier: 'free', not: { path: '/v1/*', method: 'GET' } }, requests: '10r/m burst=3', delay: false },
   ],
-  queue: { depth: 200, wait: '30s', fairness: 'tokens', aging: '20s' },
+  queue: { depth: 200, wait: '30s', fairness: 'tokens', priority: 'strict', aging: '20s' },
   keys: '100k',
   client: { headers: '10s', body: '30s', keepAlive: '75s', idleRead: '60s', connections: 100 },
   log: { access: 'stdout', format: 'json' },

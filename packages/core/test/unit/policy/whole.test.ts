@@ -36,7 +36,8 @@ test('the whole language is read', () => {
 
 test('its figures that are the defaults are those of an empty policy', () => {
   const empty = parsePolicy({});
-  for (const key of ['listen', 'queue', 'client', 'log', 'guard', 'pool', 'headers', 'drainMs', 'keysMax'] as const) {
+  expect(policy.queue).toEqual({ ...empty.queue, priority: 'strict' });
+  for (const key of ['listen', 'client', 'log', 'guard', 'pool', 'headers', 'drainMs', 'keysMax'] as const) {
     expect(policy[key]).toEqual(empty[key]);
   }
 });
