@@ -26,7 +26,10 @@ function openToAll(host: string, { identity }: Policy): string | undefined {
 
 /** An empty file is a policy, and lets everything through. */
 function limitsNothing({ tiers, limits }: Policy): string | undefined {
-  const isBounded = Object.values(tiers).some((tier) => tier.limits.length > 0 || tier.models !== undefined);
+  const isBounded = Object.values(tiers).some(
+    ({ limits: own, models, inputTokensMax, outputTokensMax, run }) =>
+      own.length > 0 || [models, inputTokensMax, outputTokensMax, run].some((bound) => bound !== undefined),
+  );
   if (isBounded || limits.length > 0) return undefined;
   return 'this policy sets no limits, so every request passes. Say for example requests: 60/min burst 10.';
 }

@@ -1,5 +1,5 @@
 /** The limits of a policy as tables, for people. */
-import { describeLimit, type Limit, type Match, type Policy, type Tier } from '@headgate/core';
+import { describeLimit, inWords, type Limit, type Match, type Policy, type Tier } from '@headgate/core';
 
 export function limitsTables(policy: Policy): string {
   const shared = policy.limits.map(row);
@@ -14,19 +14,28 @@ export function limitsTables(policy: Policy): string {
 type Row = readonly [name: string, what: string, scope: string];
 
 /** What a tier says besides its limits. */
-function bounds({ models, inputTokensMax, outputTokensMax }: Tier): Row[] {
+function bounds({ models, priority, inputTokensMax, outputTokensMax, contextAlert, run }: Tier): Row[] {
   const rows: Row[] = [['models', models === undefined ? 'all' : models.join(', '), '']];
-  if (inputTokensMax !== undefined) rows.push(['input', `at most ${inputTokensMax} tokens in a prompt`, '']);
-  if (outputTokensMax !== undefined) rows.push(['output', `at most ${outputTokensMax} tokens in an answer`, '']);
+  const add = (name: string, words: string): number => rows.push([name, words, '']);
+  if (priority !== 'normal') add('priority', priority);
+  if (inputTokensMax !== undefined) add('input', `at most ${inputTokensMax} tokens in a prompt`);
+  if (outputTokensMax !== undefined) add('output', `at most ${outputTokensMax} tokens in an answer`);
+  if (contextAlert !== undefined) add('contextAlert', `an alert at ${percent(contextAlert)} of the context`);
+  if (run?.depthMax !== undefined) add('run.depth', `at most ${run.depthMax} agents deep`);
+  if (run?.timeMs !== undefined) add('run.time', `at most ${inWords(run.timeMs)} a run`);
   return rows;
 }
 
 function row(limit: Limit): Row {
   const scope = [`per ${limit.per.join(' and ')}`];
   if (limit.match !== undefined) scope.push(`for ${matchWords(limit.match)}`);
+  if (limit.queue) scope.push('more wait in the queue');
+  if (limit.alertAt !== undefined) scope.push(`an alert at ${percent(limit.alertAt)}`);
   if (limit.mode === 'shadow') scope.push('shadow');
   return [limit.name, describeLimit(limit), scope.join(', ')];
 }
+
+const percent = (share: number): string => `${Number((100 * share).toFixed(1))} %`;
 
 function matchWords({ not, ...keys }: Match): string {
   const words = Object.entries(keys).map(([key, values]) => `${key} ${(values as readonly string[]).join(' or ')}`);

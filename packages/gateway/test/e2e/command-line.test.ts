@@ -70,7 +70,7 @@ limits:
       '10 requests per minute, burst 3',
       'per identity, for operation generate',
     ]);
-    expect(rows).toContainEqual(['house', '100 requests at once', 'per all']);
+    expect(rows).toContainEqual(['house', '100 requests at once', 'per all, more wait in the queue']);
   });
 
   it('names file, line, path, value and what was expected of each problem', async () => {

@@ -21,7 +21,11 @@ it('warns of a policy that lets everything pass', () => {
 it('has nothing to say where keys are declared, or nobody else gets in', () => {
   expect(warningsOf(withKeys, '0.0.0.0')).toEqual([]);
   for (const host of ['127.0.0.1', '::1', 'localhost']) expect(warningsOf(limited, host)).toEqual([]);
-  for (const policy of [{ models: ['a'] }, { limits: [{ requests: '1/s' }] }, { tiers: { a: { tokens: '1k/min' } } }]) {
+  const bounded = [
+    ...[{ models: ['a'] }, { input: 100 }, { output: 100 }, { run: { depth: 3 } }, { limits: [{ requests: '1/s' }] }],
+    { tiers: { a: { tokens: '1k/min' } } },
+  ];
+  for (const policy of bounded) {
     expect(warningsOf(parsePolicy(policy))).toEqual([]);
   }
 });
