@@ -217,7 +217,10 @@ export interface AdmitRequest {
   readonly model?: string;
   /** The prompt, in one text, in several or by its parts; or its size, when the caller knows it. */
   readonly input?: string | readonly string[] | PromptParts | { readonly tokens: number };
-  /** Whether the answer is asked for as a stream. Default no. */
+  /**
+   * Whether the answer is asked for as a stream. Of one that is said to come in one piece all it may have is set aside, since nobody can
+   * end it where a budget does. Default: nobody knows.
+   */
   readonly stream?: boolean;
   /** The largest output the caller declared, all choices together; absent means no cap. */
   readonly outputTokensMax?: number;

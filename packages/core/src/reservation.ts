@@ -75,6 +75,10 @@ export class Reservation implements RequestEvent {
   prompt: PromptSize | undefined;
   /** Output tokens, all choices together, at which the answer is cut. */
   outputTokensMax = Number.POSITIVE_INFINITY;
+  /** What of the output that is charged is expected to be used. */
+  outputTokensExpected = 0;
+  /** Nobody can stop the answer where a budget ends: what its backend is let write is charged before. */
+  inOnePiece = false;
   /** Of the model, where it is known. */
   contextTokens: number | undefined;
   /** The agent run that it is made for. */

@@ -11,7 +11,7 @@ import type { CountTokens } from './estimate.js';
 import type { Experience } from './experience.js';
 import { type Charges, free, type Pricing } from './pricing.js';
 import type { Rulebook } from './rulebook.js';
-import { outputRoom, outputToReserve, promptSizeOf } from './sizing.js';
+import { outputRoom, outputToCover, outputToReserve, promptSizeOf } from './sizing.js';
 
 /** Which backends there are, as far as a request that has just come needs to know. */
 export interface BackendsView {
@@ -76,14 +76,18 @@ export class Entrance {
 
   #size(reservation: Reservation, request: AdmitRequest): void {
     const { reserveRule, countTokens, pricing, experience } = this.#options;
-    const { rules, model, outputTokensMax } = reservation;
+    const { rules, model, operation, outputTokensMax } = reservation;
     const prompt = promptSizeOf(request.input, countTokens);
     const inputTokens = experience.inputTokens(reservation, prompt);
     reservation.prompt = prompt;
     const chargesOf = (input: number, output: number): Charges => pricing.charges(model, input, output);
     const room = outputRoom(rules.atOnce.limits, ({ capacity }) => capacity, inputTokens, chargesOf);
-    const expected = experience.outputTokens(reservation);
-    const outputTokens = outputToReserve(reserveRule(), { outputTokensMax, expected, room });
+    const facts = { outputTokensMax, expected: experience.outputTokens(reservation), room };
+    const expected = outputToReserve(reserveRule(), facts);
+    reservation.outputTokensExpected = expected;
+    const generates = operation === 'chat' || operation === 'generate';
+    reservation.inOnePiece = request.stream === false && generates && room !== Number.POSITIVE_INFINITY;
+    const outputTokens = reservation.inOnePiece ? outputToCover(facts, expected) : expected;
     const { cost, gpuSeconds } = rules.priced ? pricing.charges(model, inputTokens, outputTokens) : free;
     reservation.cost = withCharges(oneRequest, { inputTokens, outputTokens, cost, gpuSeconds });
   }

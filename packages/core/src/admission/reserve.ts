@@ -6,11 +6,8 @@ import { fits } from '../store/columns.js';
 import { noCost, withCharges } from '../store/cost.js';
 import type { Cost, LimitSet, Receipt, Shortfall, Store, Subject } from '../store/store.js';
 import { type Charges, free, type Pricing } from './pricing.js';
-import { outputRoom } from './sizing.js';
+import { capAddedMax, outputRoom } from './sizing.js';
 import { StreamCharge } from './stream-charge.js';
-
-/** Where no cap was declared, none larger than this is added: some servers refuse one that is larger than their context. */
-const capAddedMax = 8_192;
 
 /** Where the length of an answer is a guess, the least that is set aside for it when more is not to be had. */
 const guessMin = 32;
@@ -62,39 +59,56 @@ export class Reserves {
 
   /** The refusal for a limit that even untouched has no room for the request. */
   neverFits(reservation: Reservation): Refusal | undefined {
-    const { rules, cost: whole, identity, model } = reservation;
-    const { inputTokens, outputTokens } = whole;
-    const least = this.#isGuess(reservation) ? Math.min(outputTokens, guessMin) : outputTokens;
-    const { cost, gpuSeconds } = this.#pricing.charges(model, inputTokens, least);
-    const needed = withCharges(whole, { inputTokens, outputTokens: least, cost, gpuSeconds });
+    const { rules, cost: whole, identity } = reservation;
+    const needed = this.#withOutput(reservation, Math.min(whole.outputTokens, this.#least(reservation)));
     const limit = rules.atOnce.limits.find((one) => one.mode === 'enforce' && !fits(one, needed));
     if (limit === undefined) return undefined;
     return overLimit({ admitted: false, limit, retryAfterMs: Number.POSITIVE_INFINITY }, identity.id, this.#slotMs);
   }
 
-  /** A guess gives way to what the limits still hold: it must not keep small limits from ever being used up. */
+  /** Without so much set aside for its answer a request is not let through. */
+  #least(reservation: Reservation): number {
+    const { outputTokensExpected: expected } = reservation;
+    return this.#isGuess(reservation) ? Math.min(expected, guessMin) : expected;
+  }
+
+  /**
+   * A guess gives way to what the limits still hold: it must not keep small limits from ever being used up. So does what is to cover
+   * an answer in one piece.
+   */
   #reservedOrLess(
     reservation: Reservation,
     answer: Receipt | Shortfall,
   ): Refusal | undefined | Promise<Refusal | undefined> {
-    const { rules, subject, cost } = reservation;
-    if (answer.admitted || cost.outputTokens <= guessMin || !this.#isGuess(reservation)) {
-      return this.#reserved(reservation, answer);
-    }
-    reservation.cost = this.#lessOutput(reservation, answer);
+    const { rules, subject } = reservation;
+    const less = answer.admitted ? undefined : this.#lessOutput(reservation, answer);
+    if (less === undefined) return this.#reserved(reservation, answer);
+    reservation.cost = this.#withOutput(reservation, less);
     const again = this.#store.reserve(rules.atOnce, subject, reservation.cost);
-    if (again instanceof Promise) return again.then((known) => this.#reserved(reservation, known), storeDown);
-    return this.#reserved(reservation, again);
+    if (again instanceof Promise) return again.then((known) => this.#reservedOrLess(reservation, known), storeDown);
+    return this.#reservedOrLess(reservation, again);
   }
 
-  #lessOutput({ rules, subject, model, cost: reserved }: Reservation, { states: told }: Shortfall): Cost {
-    const { inputTokens } = reserved;
+  /** Less output for which there may be room; undefined where there is none, or where it is not output that there is no room for. */
+  #lessOutput(reservation: Reservation, { states: told }: Shortfall): number | undefined {
+    const { rules, subject, model, cost, outputTokensExpected: expected } = reservation;
+    const { inputTokens, outputTokens } = cost;
+    const least = this.#least(reservation);
+    if (outputTokens <= least) return undefined;
     // Where nobody says what is left the least is asked: what is more is charged as it streams.
     const states = told ?? (this.#store.sync ? this.#statesNow(rules, subject) : undefined);
     const room = states === undefined ? 0 : outputRoom(states, leftIn, inputTokens, this.#chargesOf(model));
-    const outputTokens = Math.min(reserved.outputTokens, Math.max(guessMin, room));
-    const { cost, gpuSeconds } = this.#pricing.charges(model, inputTokens, outputTokens);
-    return withCharges(reserved, { inputTokens, outputTokens, cost, gpuSeconds });
+    if (room >= outputTokens) return undefined;
+    const usual = Math.max(least, Math.min(expected, room));
+    // Half, so that others who come while it runs find something too.
+    const less = reservation.inOnePiece ? Math.max(usual, Math.floor(room / 2)) : usual;
+    return less < outputTokens ? less : least;
+  }
+
+  #withOutput({ model, cost }: Reservation, outputTokens: number): Cost {
+    const { inputTokens } = cost;
+    const charges = this.#pricing.charges(model, inputTokens, outputTokens);
+    return withCharges(cost, { inputTokens, outputTokens, cost: charges.cost, gpuSeconds: charges.gpuSeconds });
   }
 
   /** Of a synchronous store. */
@@ -163,6 +177,10 @@ export class Reserves {
   outputTokensMax(reservation: Reservation): number {
     const { receipt, rules, cost, model, outputTokensMax } = reservation;
     if (receipt === undefined || !rules.measured) return outputTokensMax;
+    if (reservation.inOnePiece) {
+      const isUncapped = outputTokensMax === Number.POSITIVE_INFINITY && cost.outputTokens >= capAddedMax;
+      return isUncapped ? outputTokensMax : Math.min(outputTokensMax, cost.outputTokens);
+    }
     const states = this.#statesOf(reservation, rules.atOnce);
     const room = cost.outputTokens + outputRoom(states, leftIn, 0, this.#chargesOf(model));
     if (outputTokensMax === Number.POSITIVE_INFINITY && room > capAddedMax) return outputTokensMax;

@@ -34,6 +34,7 @@ export interface PermitOwner<Holding> {
 /** What was set aside before the request began, and the most it may produce. */
 export interface Reserved {
   readonly inputTokens: number;
+  /** Of what was set aside for the output, what is expected to be used. */
   readonly outputTokens: number;
   /** Infinity when nothing caps the output. */
   readonly outputTokensMax: number;
@@ -58,11 +59,14 @@ export class Permit<Holding = unknown> {
   #metered = 0;
   #isMetered = false;
   #ended = false;
+  readonly #covered: number;
 
-  constructor(owner: PermitOwner<Holding>, reserved: Reserved, holding: Holding) {
+  /** @param covered output tokens that are charged already */
+  constructor(owner: PermitOwner<Holding>, reserved: Reserved, holding: Holding, covered = reserved.outputTokens) {
     this.#owner = owner;
     this.reserved = reserved;
     this.holding = holding;
+    this.#covered = covered;
   }
 
   /** Unique in this process. */
@@ -126,7 +130,7 @@ export class Permit<Holding = unknown> {
     const more = known(outputTokens) ?? 0;
     const next = this.#metered + more;
     if (next > this.reserved.outputTokensMax) return this.#stop('cap');
-    const beyond = next - Math.max(this.#metered, this.reserved.outputTokens);
+    const beyond = next - Math.max(this.#metered, this.#covered);
     if (beyond > 0 && !this.#owner.debit(this, beyond)) return this.#stop('budget');
     this.#metered = next;
     this.#owner.metered(this, more);

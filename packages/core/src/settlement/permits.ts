@@ -59,12 +59,16 @@ export class Permits implements PermitOwner<Reservation> {
   }
 
   grant(reservation: Reservation): Permit<Reservation> {
-    const { cost, outputTokensMax, backend } = reservation;
+    const { cost, outputTokensMax, outputTokensExpected, backend } = reservation;
     const reserved =
       cost === oneRequest && outputTokensMax === Number.POSITIVE_INFINITY
         ? nothingReserved
-        : { inputTokens: cost.inputTokens, outputTokens: cost.outputTokens, outputTokensMax };
-    const permit = new Permit(this, reserved, reservation);
+        : {
+            inputTokens: cost.inputTokens,
+            outputTokens: Math.min(outputTokensExpected, cost.outputTokens),
+            outputTokensMax,
+          };
+    const permit = new Permit(this, reserved, reservation, cost.outputTokens);
     permit.backend = backend;
     reservation.grantedAt = this.#options.clock.now();
     this.#inFlight++;

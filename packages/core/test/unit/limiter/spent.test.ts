@@ -63,6 +63,81 @@ describe('the cap to ask the backend for', () => {
   });
 });
 
+describe('answers in one piece, which nobody can end where the budget does', () => {
+  const whole = { model: 'm', input, stream: false } as const;
+
+  /** A limiter that has learned that answers are short. */
+  function experienced(policy: object) {
+    const made = world(policy);
+    for (let i = 0; i < 30; i++) {
+      const decision = made.limiter.admitNow({ ...whole, identity: `other-${i}` });
+      if (!decision.admitted) throw new Error(decision.refusal.message);
+      decision.permit.settle({ inputTokens: 100, outputTokens: 10 });
+    }
+    return made;
+  }
+
+  /** Caps of all that are let through of so many at once. */
+  function crowd(limiter: Limiter, request: AdmitRequest, count = 50): number[] {
+    const decisions = Array.from({ length: count }, () => limiter.admitNow({ identity: 'x', ...request }));
+    return decisions.flatMap((one) => (one.admitted ? [one.permit.outputTokensMax()] : []));
+  }
+
+  test.each<[string, object]>([
+    ['declare more than there is', { outputTokensMax: 5_000 }],
+    ['declare what fits once', { outputTokensMax: 900 }],
+    ['declare nothing', {}],
+  ])('that %s may altogether use what the budget holds, and no more', (_, more) => {
+    const { limiter } = experienced({ tokens: '2000/hour' });
+    const caps = crowd(limiter, { ...whole, ...more });
+    expect(caps.length).toBeGreaterThan(1);
+    expect(caps.reduce((sum, cap) => sum + 100 + cap, 0)).toBeLessThanOrEqual(2_000);
+  });
+
+  test('have the whole of what they declare where there is room, all of them', () => {
+    const { limiter } = experienced({ tokens: '100k/hour' });
+    expect(crowd(limiter, { ...whole, outputTokensMax: 900 })).toEqual(Array(50).fill(900));
+  });
+
+  test('are not capped where the budget is far larger than answers are, and hold each other up only when it is not', () => {
+    const { limiter } = experienced({ tokens: '500k/hour' });
+    expect(crowd(limiter, whole)).toEqual(Array(50).fill(Number.POSITIVE_INFINITY));
+  });
+
+  test('give back at the end what they did not use', () => {
+    const { limiter } = experienced({ tokens: '2000/hour' });
+    const one = limiter.admitNow({ ...whole, identity: 'x', outputTokensMax: 900 });
+    if (!one.admitted) throw new Error(one.refusal.message);
+    expect(one.permit.reserved.outputTokens).toBeLessThan(50);
+    one.permit.settle({ inputTokens: 100, outputTokens: 10 });
+    expect(limiter.peekNow({ identity: 'x' })[0]?.remaining).toBe(1_890);
+  });
+
+  test('cost what was expected where nobody says what they cost', () => {
+    const { limiter } = experienced({ tokens: '2000/hour' });
+    const one = limiter.admitNow({ ...whole, identity: 'x', outputTokensMax: 900 });
+    if (!one.admitted) throw new Error(one.refusal.message);
+    const { inputTokens, outputTokens } = one.permit.reserved;
+    one.permit.settle();
+    expect(limiter.peekNow({ identity: 'x' })[0]?.remaining).toBe(2_000 - inputTokens - outputTokens);
+  });
+
+  test('that are counted as they come need no more room than was set aside for them', () => {
+    const { limiter } = experienced({ tokens: '2000/hour' });
+    const one = limiter.admitNow({ ...whole, identity: 'x', outputTokensMax: 1_900 });
+    if (!one.admitted) throw new Error(one.refusal.message);
+    expect([one.permit.meter(1_900), one.permit.meter(1)]).toEqual(['continue', 'stop']);
+    expect(limiter.peekNow({ identity: 'x' })[0]?.remaining).toBe(0);
+  });
+
+  test('are not asked for again with less where it is not their size that is in the way', () => {
+    const { limiter } = experienced({ tokens: '2000/hour', limits: [{ name: 'few', requests: '1/day' }] });
+    crowd(limiter, { ...whole, outputTokensMax: 100 }, 1);
+    const second = limiter.admitNow({ ...whole, identity: 'x', outputTokensMax: 100 });
+    expect(!second.admitted && second.refusal.limit).toBe('few');
+  });
+});
+
 describe('a store that answers later', () => {
   /** The memory store, each answer a promise. */
   function later(clock: VirtualClock): Store {
