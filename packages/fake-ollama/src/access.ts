@@ -1,7 +1,7 @@
 import { hostname } from 'node:os';
 import type { Settings } from './options.js';
 
-const LOCAL_NAMES = /(^|\.)(localhost|local|internal)$/;
+const LOCAL_NAMES = /^localhost$|\.(localhost|local|internal)$/;
 const ALLOWED_ORIGINS = [
   'http://localhost',
   'https://localhost',
@@ -18,7 +18,16 @@ export function hostAllowed(host: string): boolean {
     .replace(/^\[([^\]]*)\](?::\d+)?$/, '$1')
     .replace(/^([^:]*):\d+$/, '$1')
     .toLowerCase();
-  return name === '' || isLocalAddress(name) || LOCAL_NAMES.test(name) || name === hostname().toLowerCase();
+  return isLocalAddress(name) || isLocalName(name);
+}
+
+/** Whether it is a name, not an address, that Ollama takes for this machine's: to such a one it answers any OPTIONS with 204. */
+export function hostIsLocalName(host: string): boolean {
+  return isLocalName(host.replace(/:\d+$/, '').toLowerCase());
+}
+
+function isLocalName(name: string): boolean {
+  return name === '' || LOCAL_NAMES.test(name) || name === hostname().toLowerCase();
 }
 
 function isLocalAddress(name: string): boolean {
@@ -29,10 +38,14 @@ function isLocalAddress(name: string): boolean {
 
 /** Whether an `Origin` may use the server; one equal to the host is not a cross-origin request at all. */
 export function originAllowed(origin: string, host: string, extra: Settings['origins']): boolean {
-  if (origin === `http://${host}` || origin === `https://${host}`) return true;
+  if (isSameOrigin(origin, host)) return true;
   if (ALLOWED_SCHEMES.test(origin)) return true;
   if (ALLOWED_ORIGINS.some((allowed) => origin === allowed || isWithPort(origin, allowed))) return true;
   return extra.some((pattern) => matches(origin, pattern));
+}
+
+export function isSameOrigin(origin: string, host: string): boolean {
+  return origin === `http://${host}` || origin === `https://${host}`;
 }
 
 function isWithPort(origin: string, allowed: string): boolean {

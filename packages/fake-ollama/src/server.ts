@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { hostAllowed, originAllowed } from './access.js';
+import { hostAllowed, hostIsLocalName, isSameOrigin, originAllowed } from './access.js';
 import { ApiError } from './api-error.js';
 import { Cancelled } from './cancellation.js';
 import { Exchange } from './exchange.js';
@@ -163,6 +163,13 @@ async function dispatch(world: World, exchange: Exchange, match: Match): Promise
   }
 }
 
+const PREFLIGHT_HEADERS = [
+  ...['Authorization', 'Content-Type', 'User-Agent', 'Accept', 'X-Requested-With', 'Openai-Beta', 'X-Stainless-Arch'],
+  ...['X-Stainless-Async', 'X-Stainless-Custom-Poll-Interval', 'X-Stainless-Helper-Method', 'X-Stainless-Lang'],
+  ...['X-Stainless-Os', 'X-Stainless-Package-Version', 'X-Stainless-Poll-Helper', 'X-Stainless-Retry-Count'],
+  ...['X-Stainless-Runtime', 'X-Stainless-Runtime-Version', 'X-Stainless-Timeout'],
+].join(',');
+
 /** The checks of `Host` and `Origin`, and preflights. Answers and returns false when the request ends here. */
 function admitted(world: World, exchange: Exchange): boolean {
   const { settings } = world;
@@ -171,12 +178,15 @@ function admitted(world: World, exchange: Exchange): boolean {
     exchange.reply(403, '', {});
     return false;
   }
-  if (origin !== '' && origin !== `http://${host}`) {
-    exchange.setHeaders({ 'access-control-allow-origin': origin, vary: 'Origin' });
+  if (origin !== '' && !isSameOrigin(origin, host)) {
+    const any = !settings.checkOrigin || settings.origins.includes('*');
+    exchange.setHeaders(
+      any ? { 'access-control-allow-origin': '*' } : { 'access-control-allow-origin': origin, vary: 'Origin' },
+    );
     if (exchange.seen.method === 'OPTIONS') {
       exchange.setHeaders({
-        'access-control-allow-methods': 'GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS',
-        'access-control-allow-headers': 'Authorization,Content-Type,User-Agent,Accept,X-Requested-With',
+        'access-control-allow-methods': 'GET,POST,PUT,PATCH,DELETE,HEAD',
+        'access-control-allow-headers': PREFLIGHT_HEADERS,
         'access-control-max-age': '43200',
       });
       exchange.begin(204, {});
@@ -186,6 +196,11 @@ function admitted(world: World, exchange: Exchange): boolean {
   }
   if (settings.checkHost && !hostAllowed(host)) {
     exchange.reply(403, '', {});
+    return false;
+  }
+  if (settings.checkHost && exchange.seen.method === 'OPTIONS' && hostIsLocalName(host)) {
+    exchange.begin(204, {});
+    exchange.end();
     return false;
   }
   return true;
