@@ -30,6 +30,8 @@ export interface Policy {
     readonly bodyBytesMax: number;
     /** Further exact paths to let through. */
     readonly paths: readonly string[];
+    /** Web origins that may ask the gateway beside Ollama's own, in lower case; `*` stands for anything. */
+    readonly origins: readonly string[];
   };
   readonly headers: readonly HeaderSet[];
   readonly alerts: readonly AlertRules[];

@@ -3,7 +3,7 @@ import type { Policy } from '@headgate/core';
 import { isLoopback } from '../admin/access.js';
 
 export function warningsOf(policy: Policy, host: string = policy.listen.host): string[] {
-  return [openToAll(host, policy), believesAnyone(host, policy), limitsNothing(policy)].filter(
+  return [openToAll(host, policy), believesAnyone(host, policy), letsPagesIn(policy), limitsNothing(policy)].filter(
     (warning) => warning !== undefined,
   );
 }
@@ -16,12 +16,20 @@ function believesAnyone(host: string, { identity }: Policy): string | undefined 
   return `other machines can reach ${host}, and ${header.name} is believed of whoever connects. Name the addresses of the servers that may send it: trustProxy: 10.0.0.5.`;
 }
 
+function asksWho({ identity }: Policy): boolean {
+  return identity.some((source) => source.kind === 'jwt' || (source.kind === 'apiKey' && source.keys.length > 0));
+}
+
 /** What to say of a gateway that other machines reach and whose policy asks nobody who they are. */
-function openToAll(host: string, { identity }: Policy): string | undefined {
-  if (host === 'localhost' || isLoopback(host)) return undefined;
-  const asks = identity.some((source) => source.kind === 'jwt' || (source.kind === 'apiKey' && source.keys.length > 0));
-  if (asks) return undefined;
+function openToAll(host: string, policy: Policy): string | undefined {
+  if (host === 'localhost' || isLoopback(host) || asksWho(policy)) return undefined;
   return `other machines can reach ${host}, and this policy declares no API keys: anyone may ask. Declare keys under identity (headgate key makes one), or listen on 127.0.0.1.`;
+}
+
+/** What to say of a policy under which a page that somebody happens to visit asks in their name. */
+function letsPagesIn(policy: Policy): string | undefined {
+  if (!policy.guard.origins.includes('*') || asksWho(policy)) return undefined;
+  return 'guard.origins is *, and this policy declares no API keys: any web page may ask, from the browser of whoever visits it. Name the pages that should, such as https://app.example.com.';
 }
 
 /** An empty file is a policy, and lets everything through. */

@@ -19,6 +19,9 @@ export function beginAnswer(
 ): void {
   const headers = headersForClient(answer.headers, { passage, backend, stream: answer.isStream });
   if (length !== undefined) headers['content-length'] = length;
+  // What the gateway's answers depend on is set already, and would be replaced.
+  const own = response.getHeader('vary');
+  if (own !== undefined && headers.vary !== undefined) headers.vary = `${own}, ${headers.vary}`;
   response.writeHead(answer.status, headers);
   dropSlowReader(response, limiter.clock, limiter.policy.client.idleReadMs);
 }

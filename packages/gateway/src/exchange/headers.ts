@@ -116,8 +116,9 @@ export function headersForBackend(
 
 /** Set by us or by nobody. */
 const notFromBackend = new Set(['set-cookie', 'location', 'x-request-id', 'date', 'alt-svc']);
-const limitHeader = /^(ratelimit|x-ratelimit-|x-headgate-)/;
-const isForClient = remembered((name) => !(hopByHop.has(name) || notFromBackend.has(name) || limitHeader.test(name)));
+/** Where a client stands, and what a page may read, is for the gateway to say. */
+const ourHeader = /^(ratelimit|x-ratelimit-|x-headgate-|access-control-)/;
+const isForClient = remembered((name) => !(hopByHop.has(name) || notFromBackend.has(name) || ourHeader.test(name)));
 
 export interface AnswerShape {
   readonly passage: Passage;

@@ -1,5 +1,5 @@
 /** What is known of one request for the log and the metrics; filled in on its way. */
-import type { OutgoingHttpHeaders } from 'node:http';
+import type { IncomingMessage, OutgoingHttpHeaders } from 'node:http';
 import type { Charged, Passage, Permit, Refusal, Usage } from '@headgate/core';
 
 /** The request as a trace tells it. */
@@ -52,4 +52,23 @@ export interface RequestRecord {
   cut?: string;
   /** Bytes of body sent to the client. */
   bytes: number;
+}
+
+export type Began = Pick<RequestRecord, 'startedAt' | 'startedMs' | 'peer'>;
+
+/** Of a request of which no more is known yet. */
+export function recordOf(request: IncomingMessage, { startedAt, startedMs, peer }: Began): RequestRecord {
+  const { method, httpVersion, url, headers } = request;
+  return {
+    startedAt,
+    startedMs,
+    peer,
+    method: method ?? '',
+    httpVersion,
+    target: url ?? '',
+    referer: headers.referer ?? '',
+    userAgent: headers['user-agent'] ?? '',
+    tries: 0,
+    bytes: 0,
+  };
 }

@@ -18,6 +18,7 @@ import { logEvents, logLost } from '../log/events.js';
 import { beginSpan } from '../trace/request-span.js';
 import { Handler } from './handler.js';
 import { createHttpServer, type HttpServer } from './http-server.js';
+import { Origins } from './origins.js';
 import { connect, sharedStore } from './store.js';
 
 export interface GatewayOptions {
@@ -166,8 +167,12 @@ function assemble(policy: Policy, options: GatewayOptions, store: SharedStore | 
   const onError = (error: unknown): void => log?.error(error);
   const jobs = new Jobs({ limiter, gate, onError, handle: (...own) => handler.handleOwn(...own) });
   const dashboard = new Dashboard(limiter, onError);
+  const origins = new Origins({
+    policy: () => limiter.policy,
+    address: () => (http.server.address() as AddressInfo | null)?.address ?? '',
+  });
   const handler = new Handler({
-    ...{ limiter, upstreams, gate, jobs, onError },
+    ...{ limiter, upstreams, gate, jobs, origins, onError },
     pages: new AdminPages({
       adminKey: () => limiter.policy.admin.key,
       ready: () => readiness.now(),
@@ -188,20 +193,13 @@ function assemble(policy: Policy, options: GatewayOptions, store: SharedStore | 
   });
   if (log !== undefined) logEvents(limiter, log);
   leaveHungBackends(limiter, upstreams);
-  return {
-    limiter,
-    ...createHttpServer({
-      policy: () => limiter.policy,
-      onRequest: handler.handle.bind(handler),
-      onMalformed: handler.malformed.bind(handler),
-      onUnreadable: handler.unreadable.bind(handler),
-    }),
-    upstreams,
-    jobs,
-    metrics,
-    dashboard,
-    log,
-  };
+  const http = createHttpServer({
+    policy: () => limiter.policy,
+    onRequest: handler.handle.bind(handler),
+    onMalformed: handler.malformed.bind(handler),
+    onUnreadable: handler.unreadable.bind(handler),
+  });
+  return { limiter, ...http, upstreams, jobs, metrics, dashboard, log };
 }
 
 async function shutDown(

@@ -14,27 +14,27 @@ import { ClientGoneError, nodeGateRequest, whenClosed, writeRefusalBody, writeRe
 import { bearsKey } from '../admin/access.js';
 import { type AdminPages, answerJson, challenges } from '../admin/pages.js';
 import { Exchange, type ExchangeContext } from '../exchange/exchange.js';
-import type { RequestRecord, RequestTrace } from '../exchange/record.js';
+import { type Began, type RequestRecord, type RequestTrace, recordOf } from '../exchange/record.js';
 import { writeJobsAnswer } from '../jobs/answer.js';
 import type { Jobs } from '../jobs/jobs.js';
 import type { Caller } from './caller.js';
-import { headProblem } from './head-problem.js';
+import { headProblem, isUpgrade } from './head-problem.js';
+import type { Origins } from './origins.js';
 
 export interface HandlerOptions extends ExchangeContext {
   readonly gate: Gate;
   readonly pages: AdminPages;
+  readonly origins: Origins;
   /** Begins the trace of a request, where somebody has set up tracing. */
   readonly trace: (request: IncomingMessage, began: Began) => RequestTrace | undefined;
   readonly jobs: Jobs;
   /** Called once for each request that is no admin page, or asks for one with a wrong key, when its answer is delivered or its client gone. */
   readonly onDone: (record: RequestRecord) => void;
-  /** Called once for each request that a page of jobs has answered. */
+  /** Called once for each request that a page of jobs has answered, and each preflight. */
   readonly onServed: (record: RequestRecord) => void;
   /** A bug of ours. */
   readonly onError: (error: unknown) => void;
 }
-
-type Began = Pick<RequestRecord, 'startedAt' | 'startedMs' | 'peer'>;
 
 /** A request that is not decided yet. */
 interface Arrival {
@@ -69,9 +69,15 @@ export class Handler {
   }
 
   handle(request: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
-    const problem = headProblem(request);
-    const page = problem === undefined && this.#options.pages.answer(request, response);
+    const badHead = headProblem(request);
+    const page = badHead === undefined && this.#options.pages.answer(request, response);
     if (page === true) return;
+    const visit = page === false ? this.#options.origins.judge(request, response) : undefined;
+    if (visit === true) {
+      this.#whenOver({ caller: undefined }, response, this.#record(request));
+      return;
+    }
+    const problem = badHead ?? visit;
     const arrival = { request, expectsContinue, problem, caller: undefined, isMalformed: false, onMalformed };
     this.#begin(arrival, response, page === false ? undefined : page);
   }
@@ -191,13 +197,19 @@ export class Handler {
     // What still comes after a malformed body is malformed too, and must not cut the refusal short.
     if (!isMalformed && this.#arriving.get(request.socket) === arrival) this.#arriving.delete(request.socket);
     const { closing } = this.#options.limiter;
-    if (closing || isMalformed || problem !== undefined) response.setHeader('connection', 'close');
+    // After a head that two readers read differently nobody knows where the next request begins.
+    if (closing || isMalformed || problem?.reason === 'bad-request') response.setHeader('connection', 'close');
   }
 
   /** Tells that the request is over once its answer is closed, and its permit has ended where it had one. */
-  #whenOver({ caller }: Arrival, response: ServerResponse, record: RequestRecord, exchange?: Exchange): void {
+  #whenOver(
+    { caller }: Pick<Arrival, 'caller'>,
+    response: ServerResponse,
+    record: RequestRecord,
+    exchange?: Exchange,
+  ): void {
     const { limiter, onDone, onServed } = this.#options;
-    const isServed = record.about !== undefined && record.decision === undefined;
+    const isServed = record.decision === undefined;
     const over = (): void => {
       record.totalMs = limiter.clock.now() - record.startedMs;
       if (response.headersSent) record.status = response.statusCode;
@@ -263,21 +275,9 @@ export class Handler {
   }
 
   #record(request: IncomingMessage): RequestRecord {
-    const { method, httpVersion, url, headers, socket } = request;
-    const began = this.#began(socket);
+    const began = this.#began(request.socket);
     const trace = this.#options.trace(request, began);
-    const record: RequestRecord = {
-      startedAt: began.startedAt,
-      startedMs: began.startedMs,
-      peer: began.peer,
-      method: method ?? '',
-      httpVersion,
-      target: url ?? '',
-      referer: headers.referer ?? '',
-      userAgent: headers['user-agent'] ?? '',
-      tries: 0,
-      bytes: 0,
-    };
+    const record = recordOf(request, began);
     if (trace !== undefined) record.trace = trace;
     return record;
   }
@@ -286,10 +286,4 @@ export class Handler {
     const { clock } = this.#options.limiter;
     return { startedAt: clock.wall(), startedMs: clock.now(), peer: remoteAddress.replace(/^::ffff:/i, '') };
   }
-}
-
-/** Upgrades to HTTP/2 are an offer that may be passed over, and some clients make it with every request. */
-function isUpgrade(request: IncomingMessage): boolean {
-  const { upgrade } = request.headers;
-  return upgrade !== undefined && upgrade.trim().toLowerCase() !== 'h2c';
 }

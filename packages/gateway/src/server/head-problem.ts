@@ -20,6 +20,11 @@ export function headProblem(request: IncomingMessage): Refusal | undefined {
   return undefined;
 }
 
+/** Upgrades to HTTP/2 are an offer that may be passed over, and some clients make it with every request. */
+export function isUpgrade({ headers: { upgrade } }: IncomingMessage): boolean {
+  return upgrade !== undefined && upgrade.trim().toLowerCase() !== 'h2c';
+}
+
 function bad(message: string): Refusal {
   return refuse('bad-request', message);
 }

@@ -105,7 +105,8 @@ function refuseSocket(socket: Socket, status: number, message: string): void {
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
-function isBehindProxy(policy: Policy): boolean {
+/** Whether the policy says that clients come through a proxy, and nobody else does. */
+export function isBehindProxy(policy: Policy): boolean {
   return policy.identity.some((source) => source.kind === 'address' && source.trustProxy > 0);
 }
 

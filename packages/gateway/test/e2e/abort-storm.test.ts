@@ -23,7 +23,7 @@ function visit(port: number, random: () => number): Promise<Visit> {
   const [part, how] = [random(), random()];
   const body = JSON.stringify({ ...chat, stream: true });
   const key = `key-${Math.floor(random() * 5)}`;
-  const request = `POST /api/chat HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${key}\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  const request = `POST /api/chat HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${key}\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
   return new Promise((resolve) => {
     const visited: Visit = { point, served: false };
     const socket = connect({ port, host: '127.0.0.1' });
@@ -74,7 +74,7 @@ async function expectAllSlotsUsable({ gateway, backends }: Setup): Promise<void>
     const socket = connect({ port: gateway.port, host: '127.0.0.1' });
     atEnd(async () => socket.destroy());
     socket.on('error', () => {});
-    socket.write(`POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    socket.write(`POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
   }
   await Promise.all(backends.map((backend) => backend.waitFor(() => backend.stats().running === slots)));
   expect(gateway.limiter.stats()).toMatchObject({ inFlight: slots * backends.length, waiting: 0 });

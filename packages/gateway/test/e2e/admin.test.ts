@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { stillTime } from '../../../../test/support/still-time.js';
+import { asker } from '../support/asking.js';
 import { chat, generate, post, setup, until } from '../support/harness.js';
 
 const key = 'admin-key-1';
@@ -22,8 +23,8 @@ describe('the pages for operators', () => {
 
   it('are not for a web page whose name was pointed at this machine', async () => {
     const { gateway } = await setup({});
-    const { raw, statusOf } = await import('../support/raw.js');
-    expect(statusOf(await raw(gateway.port, 'GET', '/metrics'))).toBe(403);
+    const { status } = await asker(gateway.port)({ path: '/metrics', headers: { host: 'evil.example' } });
+    expect(status).toBe(403);
   });
 
   it('are for the bearer of the admin key, wherever from', async () => {

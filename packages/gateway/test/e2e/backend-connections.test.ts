@@ -107,7 +107,7 @@ describe('the slot of a request whose client left', () => {
     const gateway = await gatewayFor({ backends: [{ url: backend.url, slots: 1 }] });
     const closing = slowToClose(Number(new URL(backend.url).port));
     const body = JSON.stringify({ ...chat, stream: true });
-    const ask = `POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const ask = `POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
     const first = await rawClient(gateway.port);
     first.send(ask);
     await until(() => first.received().includes('"content"'), 'the first one is answered');

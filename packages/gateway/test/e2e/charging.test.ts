@@ -31,7 +31,7 @@ async function world(): Promise<World> {
     log,
     async ask(path) {
       const client = await rawClient(gateway.port);
-      client.send(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+      client.send(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
       return client;
     },
     charged: () => budget - remaining(),

@@ -10,7 +10,7 @@ describe('clients that take their time', () => {
   it('with their headers are cut off', async () => {
     const { gateway } = await setup({ client: { headers: '200ms' } });
     const client = await rawClient(gateway.port);
-    client.send('POST /api/generate HTTP/1.1\r\nhost: x\r\nx-slow: ');
+    client.send('POST /api/generate HTTP/1.1\r\nhost: localhost\r\nx-slow: ');
     const answer = await client.closed;
     expect(statusOf(answer)).toBe(408);
   });
@@ -18,7 +18,9 @@ describe('clients that take their time', () => {
   it('with their body are refused, and cost nothing', async () => {
     const { gateway, backend } = await setup({ client: { body: '150ms' }, requests: '10/min' });
     const client = await rawClient(gateway.port);
-    client.send(`POST /api/generate HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 10)}`);
+    client.send(
+      `POST /api/generate HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 10)}`,
+    );
     await until(() => client.received() !== '', 'it is answered');
     expect(statusOf(client.received())).toBe(400);
     expect(client.received()).toContain('too long to arrive');
@@ -29,14 +31,16 @@ describe('clients that take their time', () => {
   it('with a body that nobody reads are cut off in the end', async () => {
     const { gateway } = await setup({ client: { headers: '200ms', body: '200ms' } });
     const client = await rawClient(gateway.port);
-    client.send('POST /nowhere HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx');
+    client.send('POST /nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\nx');
     expect((await client.closed).match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 404']);
   });
 
   it('with the rest of a body that was refused are cut off without a second answer', async () => {
     const { gateway } = await setup({ client: { headers: '200ms', body: '200ms' } });
     const client = await rawClient(gateway.port);
-    client.send(`POST /api/generate HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 10)}`);
+    client.send(
+      `POST /api/generate HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 10)}`,
+    );
     expect((await client.closed).match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 400']);
   });
 
@@ -66,7 +70,7 @@ describe('clients that take their time', () => {
     const gateway = await gatewayFor(policy, log);
     const client = await rawClient(gateway.port);
     client.socket.pause();
-    client.send(`POST /api/generate HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    client.send(`POST /api/generate HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
     let before = -1;
     while (before !== sent || sent === 0) {
       before = sent;
@@ -86,7 +90,7 @@ describe('clients that take their time', () => {
     );
     const client = await rawClient(gateway.port);
     const streamed = JSON.stringify({ ...chat, stream: true });
-    client.send(`POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${streamed.length}\r\n\r\n${streamed}`);
+    client.send(`POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${streamed.length}\r\n\r\n${streamed}`);
     await until(() => client.received().includes('"done":true'), 'the last object came');
   });
 });
@@ -95,7 +99,7 @@ describe('clients that ask first', () => {
   it('whether to send the body are told to, once it is known that it will be read', async () => {
     const { gateway } = await setup({});
     const client = await rawClient(gateway.port);
-    const head = `POST /api/generate HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: ${body.length}\r\n\r\n`;
+    const head = `POST /api/generate HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: ${body.length}\r\n\r\n`;
     client.send(head);
     await until(() => client.received().includes('100 Continue'), 'it may go on');
     client.send(body);
@@ -105,7 +109,7 @@ describe('clients that ask first', () => {
   it('are refused without being told to when the body is not wanted', async () => {
     const { gateway } = await setup({ identity: [{ apiKey: { keys: { 'sk-good': { id: 'team' } } } }] });
     const client = await rawClient(gateway.port);
-    client.send('POST /api/generate HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n');
+    client.send('POST /api/generate HTTP/1.1\r\nhost: localhost\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n');
     const answer = await client.closed;
     expect(statusOf(answer)).toBe(401);
     expect(answer).not.toContain('100 Continue');
@@ -115,7 +119,7 @@ describe('clients that ask first', () => {
     const { gateway } = await setup({ guard: { body: '1KiB' } });
     const expects = 'expect: 100-continue\r\ncontent-length: 2000\r\n';
     const client = await rawClient(gateway.port);
-    client.send(`POST /api/generate HTTP/1.1\r\nhost: x\r\n${expects}\r\n`);
+    client.send(`POST /api/generate HTTP/1.1\r\nhost: localhost\r\n${expects}\r\n`);
     const answer = await client.closed;
     expect(statusOf(answer)).toBe(413);
     expect(answer).not.toContain('100 Continue');

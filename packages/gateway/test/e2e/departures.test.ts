@@ -12,7 +12,7 @@ describe('clients that leave', () => {
     );
     const client = await rawClient(gateway.port);
     const body = JSON.stringify(streamed);
-    client.send(`POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    client.send(`POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
     await until(() => client.received().split('"content"').length > 10, 'ten tokens came');
     client.socket.destroy();
     await backend.waitFor(() => backend.stats().aborted === 1);
@@ -31,7 +31,7 @@ describe('clients that leave', () => {
     const { gateway, backend, log } = await setup({ tokens: '100k/hour' }, { backends: [{ faults: { hang: true } }] });
     const client = await rawClient(gateway.port);
     const body = JSON.stringify(streamed);
-    client.send(`POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    client.send(`POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
     await backend.waitFor(() => backend.stats().running === 1);
     client.socket.destroy();
     await backend.waitFor(() => backend.stats().aborted === 1);
@@ -49,7 +49,7 @@ describe('clients that leave', () => {
       { slots: 1, backends: [{ decodeTokensPerSecond: 50, outputTokens: 1000 }] },
     );
     const body = JSON.stringify(streamed);
-    const ask = `POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const ask = `POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
     const first = await rawClient(gateway.port);
     first.send(ask);
     await backend.waitFor(() => backend.stats().running === 1);
@@ -73,7 +73,7 @@ describe('clients that leave', () => {
     );
     const left = (): number[] => gateway.limiter.peekNow({ identity: 'address:127.0.0.1' }).map((one) => one.remaining);
     const body = JSON.stringify(streamed);
-    const ask = `POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const ask = `POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
     const first = await rawClient(gateway.port);
     first.send(ask);
     await until(() => backends[1]!.stats().running === 1, 'the second backend is busy');
@@ -96,7 +96,7 @@ describe('clients that leave', () => {
     const { gateway, backend } = await setup({}, { backends: [{ decodeTokensPerSecond: 50, outputTokens: 1000 }] });
     const client = await rawClient(gateway.port);
     const body = JSON.stringify(streamed);
-    const ask = `POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+    const ask = `POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
     client.send(ask + ask + ask);
     await backend.waitFor(() => backend.stats().inFlight === 3);
     client.socket.destroy();

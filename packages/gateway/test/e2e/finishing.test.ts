@@ -16,7 +16,7 @@ function worldOf(backend: FakeOllamaOptions, more: object = {}, slots = 4): Prom
 async function ask({ gateway }: Setup, path: string, body: object): Promise<RawClient> {
   const client = await rawClient(gateway.port);
   const text = JSON.stringify(body);
-  client.send(`POST ${path} HTTP/1.1\r\nhost: x\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
+  client.send(`POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
   return client;
 }
 
@@ -94,7 +94,7 @@ describe('a client that leaves', () => {
     const client = await rawClient(gateway.port);
     client.socket.pause();
     const text = JSON.stringify(streamed);
-    client.send(`POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
+    client.send(`POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${text.length}\r\n\r\n${text}`);
     let [before, still] = [0, 0];
     await until(() => {
       still = sent > 0 && sent === before ? still + 1 : 0;

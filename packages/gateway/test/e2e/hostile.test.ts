@@ -60,7 +60,8 @@ describe('bodies that two readers read differently', () => {
 });
 
 describe('heads and frames that two readers read differently', () => {
-  const post = (head: string, body: string): string => `POST /api/generate HTTP/1.1\r\nhost: x\r\n${head}\r\n${body}`;
+  const post = (head: string, body: string): string =>
+    `POST /api/generate HTTP/1.1\r\nhost: localhost\r\n${head}\r\n${body}`;
   const chunk = `${plain.length.toString(16)}\r\n${plain}\r\n0\r\n\r\n`;
   const chunked = (body: string): string => post('transfer-encoding: chunked\r\n', body);
 
@@ -83,7 +84,7 @@ describe('heads and frames that two readers read differently', () => {
     ['a zero in a value', post(`x: a\0b\r\ncontent-length: ${plain.length}\r\n`, plain)],
     ['chunks of HTTP/1.0', post('transfer-encoding: chunked\r\n', chunk).replace('HTTP/1.1', 'HTTP/1.0')],
     ['two hosts', post(`host: y\r\ncontent-length: ${plain.length}\r\n`, plain)],
-    ['no host', post(`content-length: ${plain.length}\r\n`, plain).replace('host: x\r\n', '')],
+    ['no host', post(`content-length: ${plain.length}\r\n`, plain).replace('host: localhost\r\n', '')],
     ['a chunk without end', chunked(`ffffffffffffffffff\r\n${plain}\r\n0\r\n\r\n`)],
     ['a chunk of less than nothing', chunked(`-5\r\n${plain}\r\n0\r\n\r\n`)],
     ['a chunk longer than its size', chunked(`5\r\n${plain}\r\n0\r\n\r\n`)],
@@ -108,8 +109,8 @@ describe('heads and frames that two readers read differently', () => {
   it('are refused in the dialect of the path, and logged with the address', async () => {
     const { gateway, log } = await setup({ requests: '10/min' });
     for (const head of [
-      'host: x\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
-      'expect: more\r\nhost: x\r\n\r\n',
+      'host: localhost\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n',
+      'expect: more\r\nhost: localhost\r\n\r\n',
       '\r\n',
     ]) {
       const client = await rawClient(gateway.port);
@@ -131,7 +132,7 @@ describe('heads and frames that two readers read differently', () => {
     await new Promise((resolve) => setImmediate(resolve));
     client.send('zz\r\n');
     await until(() => client.received().includes('not framed'), 'the refusal came');
-    for (let times = 0; times < 5; times++) client.send('GET /api/version HTTP/1.1\r\nhost: x\r\n\r\n');
+    for (let times = 0; times < 5; times++) client.send('GET /api/version HTTP/1.1\r\nhost: localhost\r\n\r\n');
     const answer = await client.closed;
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1);
     expect(statusOf(answer)).toBe(400);
@@ -143,7 +144,7 @@ describe('heads and frames that two readers read differently', () => {
   it('a body that is passed on unread ends its request when it goes bad', async () => {
     const { gateway, backend } = await setup({ guard: { paths: ['/v1/audio/transcriptions'] } });
     const client = await rawClient(gateway.port);
-    const head = 'POST /v1/audio/transcriptions HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n';
+    const head = 'POST /v1/audio/transcriptions HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n';
     client.send(`${head}5\r\nabcde\r\n`);
     await backend.waitFor(() => backend.seen.length === 1);
     client.send('zz\r\n');
@@ -215,7 +216,7 @@ describe('what is no request for a language model', () => {
   it('an upgrade to WebSocket is refused', async () => {
     const { gateway, backend } = await setup({});
     const client = await rawClient(gateway.port);
-    const head = 'GET /api/version HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
+    const head = 'GET /api/version HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
     client.send(head);
     client.socket.end();
     expect(statusOf(await client.closed)).toBe(501);
@@ -226,7 +227,9 @@ describe('what is no request for a language model', () => {
     const { gateway } = await setup({});
     const headers = 'upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n';
     const client = await rawClient(gateway.port);
-    client.send(`GET /api/version HTTP/1.1\r\nhost: x\r\nconnection: upgrade, http2-settings\r\n${headers}\r\n`);
+    client.send(
+      `GET /api/version HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, http2-settings\r\n${headers}\r\n`,
+    );
     await until(() => client.received().endsWith('}'), 'the answer came');
     expect(statusOf(client.received())).toBe(200);
   });
@@ -252,7 +255,9 @@ describe('what is no request for a language model', () => {
     const { gateway, backend } = await setup({}, { backends: [{ decodeTokensPerSecond: 50, outputTokens: 1000 }] });
     const client = await rawClient(gateway.port);
     const streamed = '{"model":"llama3.2","prompt":"hi"}';
-    client.send(`POST /api/generate HTTP/1.1\r\nhost: x\r\ncontent-length: ${streamed.length}\r\n\r\n${streamed}`);
+    client.send(
+      `POST /api/generate HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${streamed.length}\r\n\r\n${streamed}`,
+    );
     await until(() => client.received().includes('"response"'), 'the answer has begun');
     client.send('\x00 this is no HTTP\r\n\r\n');
     expect(await client.closed).not.toContain('400');
@@ -262,9 +267,11 @@ describe('what is no request for a language model', () => {
   it('a request that hides in the body of another is a body', async () => {
     const { gateway, backend } = await setup({});
     const client = await rawClient(gateway.port);
-    const hidden = 'POST /api/pull HTTP/1.1\r\nhost: x\r\n\r\n';
-    const next = 'GET /api/version HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n';
-    client.send(`GET /api/tags HTTP/1.1\r\nhost: x\r\ncontent-length: ${hidden.length}\r\n\r\n${hidden}${next}`);
+    const hidden = 'POST /api/pull HTTP/1.1\r\nhost: localhost\r\n\r\n';
+    const next = 'GET /api/version HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n';
+    client.send(
+      `GET /api/tags HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${hidden.length}\r\n\r\n${hidden}${next}`,
+    );
     expect((await client.closed).match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200']);
     expect(backend.seen.map(({ path, body }) => [path, body.length])).toEqual([
       ['/api/tags', 0],

@@ -49,7 +49,7 @@ it('an open stream keeps no more of its prompt than the bytes that were sent to 
     stream: true,
     messages: [{ role: 'user', content: 'a '.repeat(promptBytes / 2) }],
   });
-  const request = `POST /api/chat HTTP/1.1\r\nhost: x\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  const request = `POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
   const open = async (count: number): Promise<void> => {
     const before = backend.answered();
     for (let i = 0; i < count; i++) {

@@ -14,8 +14,8 @@ const bodies = [
   JSON.stringify({ ...chat, stream: true }),
   '{"model":"llama3.2","prompt":"hi","MODEL":"llama3.1:70b"}',
   '{"model":"llama3.2","prompt":"\ud83d\ude00\\u0000"}',
-  'POST /api/pull HTTP/1.1\r\nhost: x\r\ncontent-length: 13\r\n\r\n{"model":"m"}',
-  '0\r\n\r\nGET /api/ps HTTP/1.1\r\nhost: x\r\n\r\n',
+  'POST /api/pull HTTP/1.1\r\nhost: localhost\r\ncontent-length: 13\r\n\r\n{"model":"m"}',
+  '0\r\n\r\nGET /api/ps HTTP/1.1\r\nhost: localhost\r\n\r\n',
   '',
 ];
 const targets = [
@@ -88,7 +88,7 @@ const request = fc
   .map(({ verb, target, version, extra, body, framing, eol }) => {
     const bytes = Buffer.from(body).toString('latin1');
     const { head, sent } = framed(framing, bytes);
-    return `${verb} ${target} ${version}${eol}host: x${eol}${[...extra, ...head].map((line) => line + eol).join('')}${eol}${sent}`;
+    return `${verb} ${target} ${version}${eol}host: localhost${eol}${[...extra, ...head].map((line) => line + eol).join('')}${eol}${sent}`;
   });
 
 function framed(framing: string, bytes: string): { readonly head: readonly string[]; readonly sent: string } {
@@ -101,7 +101,7 @@ function framed(framing: string, bytes: string): { readonly head: readonly strin
   return { head: ['transfer-encoding: chunked'], sent: chunks.join('') };
 }
 
-const good = `POST /api/generate HTTP/1.1\r\nhost: x\r\ncontent-length: ${bodies[0]!.length}\r\n\r\n${bodies[0]}`;
+const good = `POST /api/generate HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${bodies[0]!.length}\r\n\r\n${bodies[0]}`;
 const visit = fc
   .record({
     requests: fc.array(fc.oneof({ weight: 3, arbitrary: request }, { weight: 1, arbitrary: fc.constant(good) }), {

@@ -28,7 +28,7 @@ export async function rawClient(port: number): Promise<RawClient> {
 export async function raw(port: number, method: string, target: string, body = '', headers = ''): Promise<string> {
   const client = await rawClient(port);
   const length = body === '' ? '' : `content-length: ${Buffer.byteLength(body)}\r\n`;
-  client.send(`${method} ${target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${length}${headers}\r\n${body}`);
+  client.send(`${method} ${target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n${length}${headers}\r\n${body}`);
   return client.closed;
 }
 

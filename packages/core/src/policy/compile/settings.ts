@@ -53,6 +53,7 @@ export function compileSettings(given: Given, report: Report): Settings {
       inputsMax: guarding?.inputs ?? 256,
       bodyBytesMax: guarding?.body ?? 20 * 2 ** 20,
       paths: guarding?.paths ?? [],
+      origins: guarding?.origins ?? [],
     },
     headers: report.check(headers, given.headers, ['headers']) ?? ['ietf', 'legacy', 'openai'],
     alerts: (report.check(alerts, given.alerts, ['alerts']) ?? []).map((alert) =>

@@ -122,6 +122,17 @@ const guardPath = text(
     /^\/[^\s?#*]*$/.test(input) ? { value: input } : fault('an exact path such as `/v1/audio/transcriptions`'),
   'an exact path such as `/v1/audio/transcriptions`',
 );
+const originExpected = 'an origin such as `https://app.example.com`, without a path, or `*` for every page';
+const defaultPort = /^(http:\/\/.*):80$|^(https:\/\/.*):443$/;
+
+/** As browsers send it: in lower case, without the usual port. */
+const origin = text((input): Read<string> => {
+  const given = input.trim().toLowerCase().replace(defaultPort, '$1$2');
+  if (given === '*' || /^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@,]+$/.test(given)) return { value: given };
+  const [, written = ''] = /^((?:[a-z][a-z0-9+.-]*:\/\/)?[^\s/?#@,:]+(?::\d+)?)(?:[/?#].*)?$/.exec(given) ?? [];
+  if (!/[.:]/.test(written)) return fault(originExpected);
+  return fault(originExpected, written.includes('://') ? written : `https://${written}`);
+}, originExpected);
 const option = z.union([z.number(), z.string(), z.boolean()], { error: () => 'a number, text, `true` or `false`' });
 
 export const guard = section({
@@ -138,6 +149,10 @@ export const guard = section({
     .array(guardPath, { error: () => 'a list of paths' })
     .optional()
     .describe('Further exact paths to let through'),
+  origins: z
+    .array(origin, { error: () => 'a list of origins such as `[https://app.example.com]`' })
+    .optional()
+    .describe('Further web pages that may ask, and names to be asked by; `*` stands for anything'),
 });
 
 const headerSets = ['ietf', 'legacy', 'openai'] as const satisfies readonly HeaderSet[];

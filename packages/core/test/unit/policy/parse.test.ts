@@ -64,6 +64,7 @@ describe('an empty policy', () => {
         inputsMax: 256,
         bodyBytesMax: 20_971_520,
         paths: [],
+        origins: [],
       },
       headers: ['ietf', 'legacy', 'openai'],
       alerts: [],
@@ -370,6 +371,19 @@ describe('settings', () => {
       embed: { firstByteMs: 60_000, totalMs: 10_000 },
     });
     expect(guard).toMatchObject({ bodyBytesMax: 1_048_576, options: { num_ctx: 8192 } });
+  });
+  test('origins as browsers send them', () => {
+    const written = [
+      ' https://App.example.com ',
+      'https://a.example:443',
+      'http://b.example:80',
+      'http://*.c.example:81',
+    ];
+    const { guard } = whole({ guard: { origins: [...written, 'chrome-extension://*', '*'] } });
+    expect(guard.origins).toEqual([
+      ...['https://app.example.com', 'https://a.example', 'http://b.example', 'http://*.c.example:81'],
+      ...['chrome-extension://*', '*'],
+    ]);
   });
   test('prices in order, models in canonical form', () => {
     expect(

@@ -91,6 +91,7 @@ export const wholePolicy = {
     inputs: 256,
     body: '20MiB',
     paths: [],
+    origins: [],
   },
   headers: ['ietf', 'legacy', 'openai'],
   alerts: [

@@ -42,3 +42,11 @@ it('warns of a header that is believed of whoever connects, where that may be an
   expect(warningsOf(believing(1), '127.0.0.1')).toEqual([]);
   expect(warningsOf(believing('10.0.0.5'), '0.0.0.0')).toEqual([]);
 });
+
+it('warns where any web page may ask, of whoever is known by no key', () => {
+  const identity = [{ apiKey: { keys: { 'sk-1': { id: 'a' } } } }];
+  const open = { requests: '1/s', guard: { origins: ['*'] } };
+  expect(warningsOf(parsePolicy(open))).toEqual([expect.stringContaining('any web page may ask')]);
+  expect(warningsOf(parsePolicy({ ...open, identity }))).toEqual([]);
+  expect(warningsOf(parsePolicy({ ...open, guard: { origins: ['https://*.example.com'] } }))).toEqual([]);
+});
