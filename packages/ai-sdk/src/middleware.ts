@@ -85,11 +85,13 @@ function prepared(permit: Permit, params: LanguageModelV3CallOptions): LanguageM
   };
 }
 
-/** What a provider does not report is unknown, not zero. */
-function usageIn({ inputTokens, outputTokens }: LanguageModelV3Usage): Usage {
+/** What a provider does not report is unknown, not zero; some report nothing, against what the type says. */
+function usageIn(usage: Partial<LanguageModelV3Usage> | null | undefined): Usage {
+  const inputTokens = usage?.inputTokens?.total;
+  const outputTokens = usage?.outputTokens?.total;
   return {
-    ...(inputTokens.total === undefined ? {} : { inputTokens: inputTokens.total }),
-    ...(outputTokens.total === undefined ? {} : { outputTokens: outputTokens.total }),
+    ...(inputTokens === undefined ? {} : { inputTokens }),
+    ...(outputTokens === undefined ? {} : { outputTokens }),
   };
 }
 

@@ -35,8 +35,8 @@ export interface AdmitOptions {
 }
 
 export interface RunOptions<Result> extends AdmitOptions {
-  /** Finds what was really used in the result. */
-  readonly usage?: (result: Result) => Usage | undefined;
+  /** Finds what was really used in the result; nothing is nothing reported. What it throws rejects the call, once the permit is settled. */
+  readonly usage?: (result: Result) => Usage | null | undefined;
 }
 
 export interface LimiterStats {

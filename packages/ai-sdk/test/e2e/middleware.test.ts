@@ -131,3 +131,19 @@ test('a reader that leaves pays for what it read, and the backend is told', asyn
   await generateText({ model, prompt });
   await charged(2);
 });
+
+test('a provider that reports no usage at all, against its type, is charged what was set aside, and its permit ends', async () => {
+  const { limiter, charged } = world({ tokens: '100k/hour', concurrency: 1 });
+  const provider = createOpenAICompatible({ name: 'ollama', baseURL: `${server.url}/v1`, includeUsage: true });
+  const { wrapGenerate } = headgateMiddleware(limiter, { identity: 'batch' });
+  const model = provider('llama3.2');
+  const result = { content: [], finishReason: { unified: 'stop', raw: undefined }, warnings: [], usage: undefined };
+  const params = { prompt: [] };
+  await wrapGenerate!({
+    params,
+    model: Object.assign(Object.create(model), { doGenerate: async () => result }),
+    doGenerate: async () => result as never,
+    doStream: async () => ({}) as never,
+  });
+  expect((await charged(1))[0]!.outputTokens).toBeGreaterThan(0);
+});

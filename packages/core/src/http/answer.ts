@@ -7,7 +7,7 @@
  *   any --close--> settled, or cancelled, once
  */
 import { HeadgateError } from '../kernel/errors.js';
-import type { Refusal } from '../model.js';
+import type { Refusal, Usage } from '../model.js';
 import type { Policy } from '../policy/policy.js';
 import { refuse } from '../refusal.js';
 import { RefusedError } from '../refused-error.js';
@@ -132,9 +132,15 @@ export class Answer {
     const { permit } = this.#passage;
     if (!delivered && this.#options.onClientGone === 'cancel') permit.abort(new ClientGoneError());
     if (permit.ended) return;
-    if (this.#meter !== undefined && !this.#ended && this.#state === 'metered') this.#meter.end();
-    if (refused) permit.cancel();
-    else permit.settle(usageOf(this.#passage, this.#endOf(delivered)));
+    let used: Usage | undefined;
+    try {
+      if (this.#meter !== undefined && !this.#ended && this.#state === 'metered') this.#meter.end();
+      if (!refused) used = usageOf(this.#passage, this.#endOf(delivered));
+    } finally {
+      // Also where a dialect throws.
+      if (refused) permit.cancel();
+      else permit.settle(used);
+    }
   }
 
   get closed(): boolean {

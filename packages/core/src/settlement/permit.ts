@@ -11,6 +11,7 @@
 
 import { Departure } from '../kernel/signal.js';
 import type { Backend, BackendFailure, Charged, Usage } from '../model.js';
+import { reportedNumber } from './usage.js';
 
 export type Verdict = 'continue' | 'stop';
 
@@ -127,7 +128,7 @@ export class Permit<Holding = unknown> {
     if (this.#ended) return 'stop';
     if (!this.#isMetered) this.#owner.firstByte(this, true);
     this.#isMetered = true;
-    const more = known(outputTokens) ?? 0;
+    const more = reportedNumber(outputTokens) ?? 0;
     const next = this.#metered + more;
     if (next > this.reserved.outputTokensMax) return this.#stop('cap');
     const beyond = next - Math.max(this.#metered, this.#covered);
@@ -152,15 +153,26 @@ export class Permit<Holding = unknown> {
 
   /**
    * Ends the permit with what was really used. What is absent, or no number from zero up, falls back to what was metered,
-   * then to the reservation; an explicit zero stays zero.
+   * then to the reservation; an explicit zero stays zero. Nothing at all, `null` included, is nothing reported.
    */
-  settle(usage: Usage = {}): void {
+  settle(usage?: Usage | null): void {
     if (!this.#end()) return;
-    const inputTokens = known(usage.inputTokens) ?? this.reserved.inputTokens;
-    const outputTokens = known(usage.outputTokens) ?? (this.#isMetered ? this.#metered : this.reserved.outputTokens);
-    const gpuSeconds = known(usage.gpuSeconds);
-    const used = gpuSeconds === undefined ? { inputTokens, outputTokens } : { inputTokens, outputTokens, gpuSeconds };
-    this.#owner.settled(this, used);
+    let inputTokens: number | undefined;
+    let outputTokens: number | undefined;
+    let gpuSeconds: number | undefined;
+    try {
+      if (usage !== undefined && usage !== null) {
+        inputTokens = reportedNumber(usage.inputTokens);
+        outputTokens = reportedNumber(usage.outputTokens);
+        gpuSeconds = reportedNumber(usage.gpuSeconds);
+      }
+    } finally {
+      // Reading it may throw; what was set aside comes back all the same.
+      inputTokens ??= this.reserved.inputTokens;
+      outputTokens ??= this.#isMetered ? this.#metered : this.reserved.outputTokens;
+      const used = gpuSeconds === undefined ? { inputTokens, outputTokens } : { inputTokens, outputTokens, gpuSeconds };
+      this.#owner.settled(this, used);
+    }
   }
 
   /** Ends the permit as if the request had never been: nothing is charged. For work that was never begun. */
@@ -183,9 +195,4 @@ export class Permit<Holding = unknown> {
     this.#told.abort(reason);
     this.#controller?.abort(reason);
   }
-}
-
-/** What a backend or a caller reports may be anything; a NaN or a negative would spoil every counter it is charged on. */
-function known(value: unknown): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
 }

@@ -22,21 +22,20 @@ class MeteredIterator<Item> implements AsyncIterableIterator<Item, unknown> {
 
   async next(...args: [] | [unknown]): Promise<Step<Item>> {
     if (this.#over) return { done: true, value: undefined };
-    let step: Step<Item>;
     try {
-      step = await Promise.race([this.#source.next(...(args as [])), this.#meter.stopped]);
+      const step = await Promise.race([this.#source.next(...(args as [])), this.#meter.stopped]);
+      if (step.done === true) {
+        this.#over = true;
+        this.#meter.end();
+        return step;
+      }
+      if (this.#meter.admits(step.value)) return step;
     } catch (error) {
       this.#over = true;
       this.#meter.fail();
       this.#release();
       throw error;
     }
-    if (step.done === true) {
-      this.#over = true;
-      this.#meter.end();
-      return step;
-    }
-    if (this.#meter.admits(step.value)) return step;
     this.#over = true;
     this.#release();
     this.#meter.cut();
@@ -58,14 +57,20 @@ class MeteredIterator<Item> implements AsyncIterableIterator<Item, unknown> {
 
   /** The source may be waiting for its backend, so nobody waits for it. */
   #release(): void {
-    this.#source.return?.().then(undefined, () => {});
+    const told = async (): Promise<unknown> => this.#source.return?.();
+    told().catch(() => {});
   }
 }
 
 export function meteredIterable<Source extends AsyncIterable<unknown>>(source: Source, meter: Meter<unknown>): Source {
   let iterator: MeteredIterator<unknown> | undefined;
   const iterate = (): MeteredIterator<unknown> => {
-    iterator ??= new MeteredIterator(source[Symbol.asyncIterator](), meter, proxy);
+    try {
+      iterator ??= new MeteredIterator(source[Symbol.asyncIterator](), meter, proxy);
+    } catch (error) {
+      meter.fail();
+      throw error;
+    }
     return iterator;
   };
   const proxy: Source = new Proxy(source, {

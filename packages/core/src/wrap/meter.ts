@@ -4,9 +4,10 @@ import type { Refusal, Usage } from '../model.js';
 import { refuse } from '../refusal.js';
 import { RefusedError } from '../refused-error.js';
 import type { Permit } from '../settlement/permit.js';
+import { reportedNumber, reportedUsage } from '../settlement/usage.js';
 
 export interface MeterOptions<Item> {
-  readonly usage?: ((item: Item) => Usage | undefined) | undefined;
+  readonly usage?: ((item: Item) => Usage | null | undefined) | undefined;
   readonly tokens?: ((item: Item) => number) | undefined;
   readonly onBudgetSpent: 'finish-cleanly' | 'error';
 }
@@ -43,16 +44,33 @@ export class Meter<Item> {
     whenDropped(result, () => this.leave(), this);
   }
 
-  /** Whether the item may be passed on; it was counted then. */
+  /**
+   * Whether the item may be passed on; it was counted then.
+   * @throws what `usage` or `tokens` throws; then it is as if the reader had stopped before this item
+   */
   admits(item: Item): boolean {
-    const reported = this.#options.usage?.(item);
-    if (reported !== undefined) this.#usage = { ...this.#usage, ...reported };
-    return this.permit.meter((this.#options.tokens ?? tokensIn)(item)) === 'continue';
+    const { usage, tokens } = this.#options;
+    try {
+      const reported = usage?.(item);
+      if (reported !== undefined && reported !== null) this.#usage = { ...this.#usage, ...reportedUsage(reported) };
+      return this.permit.meter(reportedNumber(tokens?.(item)) ?? tokensIn(item)) === 'continue';
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
   }
 
-  /** It was no stream: the result says what it cost, or it costs what was reserved. */
+  /**
+   * It was no stream: the result says what it cost, or it costs what was reserved.
+   * @throws what `usage` throws
+   */
   whole(result: Item): void {
-    this.#settle(this.#options.usage?.(result) ?? {});
+    let reported: Usage | null | undefined;
+    try {
+      reported = this.#options.usage?.(result);
+    } finally {
+      this.#settle(reported);
+    }
   }
 
   /** All of it was yielded. */
@@ -79,7 +97,7 @@ export class Meter<Item> {
     if (this.#options.onBudgetSpent === 'error') throw new RefusedError(spent);
   }
 
-  #settle(usage: Usage): void {
+  #settle(usage: Usage | null | undefined): void {
     forgetDropped(this);
     this.#forget();
     if (!this.permit.ended) this.permit.settle(usage);

@@ -25,8 +25,8 @@ export interface WrapOptions<Args extends readonly unknown[], Result> {
   /** Who asks for what, from the arguments. `signal` lets a call that waits leave the queue. */
   describe(...args: NoInfer<Args>): AdmitRequest & { readonly signal?: AbortSignal | undefined };
   /** What was really used, from the result, or from each item of a stream; the last word counts. */
-  usage?(yielded: Yielded<NoInfer<Result>>): Usage | undefined;
-  /** Output tokens in an item of a stream. Default: a text by its length, anything else as one. */
+  usage?(yielded: Yielded<NoInfer<Result>>): Usage | null | undefined;
+  /** Output tokens in an item of a stream. Default, also for what is no number: a text by its length, anything else as one. */
   tokens?(item: Yielded<NoInfer<Result>>): number;
   /** Arguments to call with instead: for functions that take a signal, an output cap, or the backend to call. */
   prepare?(permit: Permit, ...args: NoInfer<Args>): [...NoInfer<Args>];
@@ -58,12 +58,12 @@ export function wrapThrough<Args extends readonly unknown[], Result extends Wrap
     let result: unknown;
     try {
       result = await fn(...(options.prepare?.(permit, ...args) ?? args));
+      if (result instanceof ReadableStream) return meteredStream(result, meter);
+      if (isAsyncIterable(result)) return meteredIterable(result, meter);
     } catch (error) {
       meter.fail();
       throw error;
     }
-    if (result instanceof ReadableStream) return meteredStream(result, meter);
-    if (isAsyncIterable(result)) return meteredIterable(result, meter);
     meter.whole(result);
     return result;
   };

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Answer } from '../../../src/http/answer.js';
 import type { AnswerMeter } from '../../../src/http/dialect.js';
 import type { Passage } from '../../../src/http/passage.js';
 import { type AnswerEnd, usageOf } from '../../../src/http/settlement.js';
@@ -86,4 +87,26 @@ test.each<[string, Told, Usage]>([
   ['what another path reports counts all the same', { operation: 'other', meter: { usage: reported } }, reported],
 ])('%s', (_name, told, expected) => {
   expect(charged(told)).toEqual(expected);
+});
+
+test.each(['end', 'usage'] as const)('a dialect whose meter throws in `%s` keeps no permit', (where) => {
+  const broken = (): never => {
+    throw new Error('dialect');
+  };
+  const ended: (Usage | undefined)[] = [];
+  const permit = { ended: false, metered: 0, settle: (usage?: Usage) => ended.push(usage) };
+  const meter =
+    where === 'end'
+      ? { end: broken }
+      : {
+          end: () => ({}),
+          get usage() {
+            return broken();
+          },
+        };
+  const passage = { permit, route: { operation: 'chat' }, meter: () => meter } as unknown as Passage;
+  const answer = new Answer(passage, { onBudgetSpent: 'finish-cleanly', onClientGone: 'finish' });
+  answer.begin({ status: 200, contentType: 'application/json', bodyless: false, encoded: false });
+  expect(() => answer.close({ delivered: true, refused: false })).toThrow('dialect');
+  expect(ended).toEqual([undefined]);
 });

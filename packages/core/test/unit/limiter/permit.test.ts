@@ -52,6 +52,7 @@ describe('settling', () => {
     ['NaN', Number.NaN],
     ['Infinity', Number.POSITIVE_INFINITY],
     ['a negative number', -500],
+    ['more than can be counted', Number.MAX_VALUE],
     ['a text', '50'],
     ['null', null],
   ])('usage of %s is unknown, not believed: the limit is neither poisoned nor credited', (_, value) => {
@@ -60,6 +61,34 @@ describe('settling', () => {
     expect(left()).toBe(700);
     clock.advance(2 * minute);
     expect(limiter.peekNow(asked)[0]?.remaining).toBe(1000);
+  });
+
+  test.each<[string, unknown]>([
+    ['null', null],
+    ['undefined', undefined],
+    ['a text', 'usage'],
+    ['a number', 5],
+    ['a list', [1, 2]],
+    ['a promise', Promise.resolve({ inputTokens: 1 })],
+  ])('with %s is settling with nothing reported, and gives the slot back', (_, usage) => {
+    const { limiter, permit, left } = admitted({ ...budget, concurrency: 1 }, asked);
+    permit.settle(usage as null);
+    expect(left()).toBe(700);
+    expect(limiter.stats()).toMatchObject({ inFlight: 0, open: 0 });
+    expect(limiter.admitNow(asked).admitted).toBe(true);
+  });
+
+  test('with a usage that throws when it is read throws that, charges what was read before, and gives the slot back', () => {
+    const { limiter, permit, left } = admitted({ ...budget, concurrency: 1 }, asked);
+    const usage = {
+      inputTokens: 1,
+      get outputTokens(): number {
+        throw new Error('no such number');
+      },
+    };
+    expect(() => permit.settle(usage)).toThrow('no such number');
+    expect(left()).toBe(799);
+    expect(limiter.stats()).toMatchObject({ inFlight: 0, open: 0 });
   });
 
   test('twice, or after a cancellation, is told and changes nothing', () => {
