@@ -62,7 +62,7 @@ export type {
   ToolResults,
   Usage,
 } from './model.js';
-export { canonicalModel, isCloudModel, matchesPattern } from './model-name.js';
+export { canonicalModel, isCloudModel, matchesModel, matchesPattern } from './model-name.js';
 export { describeLimit } from './policy/describe.js';
 export type { ParseOptions, Problem } from './policy/parse.js';
 export { PolicyError, parsePolicy } from './policy/parse.js';

@@ -21,6 +21,22 @@ export function isCloudModel(name: string): boolean {
   return tag === 'cloud' || tag.endsWith(':cloud') || tag.endsWith('-cloud');
 }
 
+/**
+ * Whether a model fits a pattern, in any spelling of it: one without a tag has the default tag, so `codellama:*` is about it too.
+ * Both are canonical.
+ */
+export function matchesModel(pattern: string, model: string): boolean {
+  if (matchesPattern(pattern, model)) return true;
+  // Only a star can stand for the tag, and a pattern that is asked for in place of a model stands for every tag already.
+  if (!pattern.includes('*') || model === '' || model.includes('*')) return false;
+  return !hasTag(model) && matchesPattern(pattern, `${model}:latest`);
+}
+
+/** A colon before the last slash is that of a port. */
+function hasTag(model: string): boolean {
+  return model.lastIndexOf(':') > model.lastIndexOf('/');
+}
+
 /** Whether a word fits a pattern in which `*` stands for any text. Linear in both, so a pattern cannot be made slow. */
 export function matchesPattern(pattern: string, word: string): boolean {
   if (pattern === '*' || pattern === word) return true;

@@ -82,7 +82,7 @@ test('the output cap of the policy is sent', async () => {
 });
 
 test('a refusal is an APICallError with our sentence; what waiting does not cure is not tried again', async () => {
-  const { model } = world({ requests: '1/min', models: ['llama3.2', 'llama3.2:*'] });
+  const { model } = world({ requests: '1/min', models: ['llama3.2:*'] });
   await generateText({ model, prompt });
   const error = await generateText({ model, prompt, maxRetries: 0 }).catch((thrown: unknown) => thrown);
   expect(APICallError.isInstance(error)).toBe(true);

@@ -1,7 +1,7 @@
 /** The first stage: who asks for what, which rules that is held to, and what no amount of waiting would cure. */
 import type { Clock } from '../kernel/clock.js';
 import type { AdmitRequest, Identity, Refusal } from '../model.js';
-import { canonicalModel, matchesPattern } from '../model-name.js';
+import { canonicalModel, matchesModel } from '../model-name.js';
 import type { Policy, Tier } from '../policy/policy.js';
 import { noBackend, refuse } from '../refusal.js';
 import { oneRequest, Reservation } from '../reservation.js';
@@ -95,7 +95,7 @@ export class Entrance {
   /** What the tier forbids, whatever is left of any limit: a model, a prompt of this size. */
   forbids({ model, rules, cost, identity }: Reservation): Refusal | undefined {
     const { models, inputTokensMax, name } = rules.tier;
-    if (models !== undefined && model !== '' && !models.some((pattern) => matchesPattern(pattern, model))) {
+    if (models !== undefined && model !== '' && !models.some((pattern) => matchesModel(pattern, model))) {
       const message = `model '${model}' is not allowed for ${identity.id} (tier ${name}).`;
       return refuse('forbidden', message, { limit: `${name}.models` });
     }

@@ -5,7 +5,7 @@
  */
 import { LRUCache } from 'lru-cache';
 import type { Usage } from '../model.js';
-import { matchesPattern } from '../model-name.js';
+import { matchesModel } from '../model-name.js';
 import type { Price } from '../policy/policy.js';
 
 /** Reading a prompt token takes about this share of the time that writing one takes. */
@@ -46,7 +46,7 @@ export class Pricing {
     if (this.#prices.length === 0) return null;
     let known = this.#known.get(model);
     if (known === undefined) {
-      known = { price: this.#prices.find((price) => matchesPattern(price.model, model)) ?? null };
+      known = { price: this.#prices.find((price) => matchesModel(price.model, model)) ?? null };
       this.#known.set(model, known);
     }
     return known.price;

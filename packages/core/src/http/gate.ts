@@ -12,7 +12,7 @@ import { isLater, type Later } from '../kernel/later.js';
 import type { Random } from '../kernel/random.js';
 import { randomHex, systemRandom } from '../kernel/random.js';
 import type { AdmitRequest, Identity, LimitState, Refusal } from '../model.js';
-import { matchesPattern } from '../model-name.js';
+import { matchesModel } from '../model-name.js';
 import { noSuchPath, refuse } from '../refusal.js';
 import type { Permit } from '../settlement/permit.js';
 import type { Dialect, Reading, Route } from './dialect.js';
@@ -226,7 +226,7 @@ export class Gate {
       meter: (head) => dialect.meter(route, head, reading),
       turn: (refusal) => this.#turn(progress, refusal),
       mayUseModel: (model) =>
-        models === undefined || mode === 'shadow' || models.some((pattern) => matchesPattern(pattern, model)),
+        models === undefined || mode === 'shadow' || models.some((pattern) => matchesModel(pattern, model)),
     };
   }
 

@@ -1,6 +1,6 @@
 /** Which requests a limit counts. */
 import type { Limit, Match, Operation, Priority } from '../model.js';
-import { matchesPattern } from '../model-name.js';
+import { matchesModel, matchesPattern } from '../model-name.js';
 
 /** What a limit may ask of a request. */
 export interface MatchFacts {
@@ -35,7 +35,8 @@ function fits(match: Match, facts: MatchFacts): boolean {
     const patterns = match[name];
     if (patterns === undefined) continue;
     const word = factOf[name](facts);
-    if (!patterns.some((pattern) => matchesPattern(pattern, word))) return false;
+    const fitsPattern = name === 'model' ? matchesModel : matchesPattern;
+    if (!patterns.some((pattern) => fitsPattern(pattern, word))) return false;
   }
   return match.not === undefined || !fits(match.not, facts);
 }

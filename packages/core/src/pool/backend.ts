@@ -2,7 +2,7 @@
 import type { Clock } from '../kernel/clock.js';
 import { type Link, List } from '../kernel/list.js';
 import type { Backend, BackendFailure, BackendState } from '../model.js';
-import { matchesPattern } from '../model-name.js';
+import { matchesModel } from '../model-name.js';
 import type { BackendRules } from '../policy/policy.js';
 import type { BackendSlot, Wish } from '../wish.js';
 import { shareOf } from './affinity.js';
@@ -92,7 +92,7 @@ export class PooledBackend implements Backend, SwapView {
 
   serves(model: string): boolean {
     const { models } = this.rules;
-    return models === undefined || model === '' || models.some((pattern) => matchesPattern(pattern, model));
+    return models === undefined || model === '' || models.some((pattern) => matchesModel(pattern, model));
   }
 
   /** Whether a request could be sent there now. */

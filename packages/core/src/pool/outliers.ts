@@ -1,5 +1,5 @@
 /** Which backends behave so differently from the others that the pool does without them for a while. */
-import { matchesPattern } from '../model-name.js';
+import { matchesModel } from '../model-name.js';
 import type { PooledBackend } from './backend.js';
 
 /** At most a share of the backends, rounded down, and never one that nobody else can stand in for. */
@@ -13,7 +13,7 @@ export function isLast(backend: PooledBackend, all: readonly PooledBackend[]): b
   const others = all.filter((other) => other !== backend && other.usable && other.health.state !== 'probing');
   if (backend.rules.models === undefined) return !others.some(({ rules }) => rules.models === undefined);
   return !backend.rules.models.every((pattern) =>
-    others.some(({ rules }) => rules.models?.some((wider) => matchesPattern(wider, pattern)) ?? true),
+    others.some(({ rules }) => rules.models?.some((wider) => matchesModel(wider, pattern)) ?? true),
   );
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Match } from '../../../src/model.js';
-import { matchesPattern } from '../../../src/model-name.js';
+import { canonicalModel, matchesModel, matchesPattern } from '../../../src/model-name.js';
 import { countsOn, factsUsed, type MatchFacts, matches } from '../../../src/policy/match.js';
 
 const facts = (more: Partial<MatchFacts> = {}): MatchFacts => ({
@@ -23,6 +23,14 @@ describe('a match', () => {
     ['one of a list', { operation: ['embed', 'chat'] }, {}, true],
     ['a pattern', { model: ['llama3*'] }, {}, true],
     ['a pattern that does not fit', { model: ['codellama:*'] }, {}, false],
+    [
+      'the default tag, unsaid, fits a pattern of tags',
+      { model: ['codellama:*'] },
+      { modelCanonical: 'codellama' },
+      true,
+    ],
+    ['the default tag, left out', { not: { model: ['codellama:*'] } }, { modelCanonical: 'codellama' }, false],
+    ['no model has no tag either', { model: ['*:*'] }, { modelCanonical: '' }, false],
     ['no model is no model of a name', { model: ['llama3*'] }, { modelCanonical: '' }, false],
     ['all keys must match', { operation: ['chat'], tier: ['premium'] }, {}, false],
     ['all keys match', { operation: ['chat'], tier: ['free'], identity: ['team-*'], path: ['/api/*'] }, {}, true],
@@ -88,6 +96,36 @@ test('the facts that are used are those of all matches, inner ones too', () => {
     priority: true,
     identity: false,
     method: false,
+  });
+});
+
+describe('a model and a pattern', () => {
+  const spellings = ['codellama', 'codellama:latest', 'CodeLlama:LATEST', 'registry.ollama.ai/library/codellama'];
+  test.each<[string, boolean]>([
+    ['codellama', true],
+    ['codellama:*', true],
+    ['*:*', true],
+    ['*llama:*', true],
+    ['code*:lat*', true],
+    ['codellama*', true],
+    ['*', true],
+    ['codellama:7b', false],
+    ['codellama:*b', false],
+    ['llama:*', false],
+  ])('%s fits every spelling of the default tag alike: %s', (pattern, expected) => {
+    expect(spellings.map((name) => matchesModel(pattern, canonicalModel(name)))).toEqual(spellings.map(() => expected));
+  });
+
+  test.each<[string, string, boolean]>([
+    ['codellama:*', 'codellama:7b', true],
+    ['codellama', 'codellama:7b', false],
+    ['*:latest*', 'codellama:7b', false],
+    ['gpu.local:5000/team/*:*', 'gpu.local:5000/team/coder', true],
+    ['gpu.local:5000/team/coder:*', 'gpu.local:5000/team/coder', true],
+    ['hf.co/*:*', 'hf.co/bartowski/llama-gguf', true],
+    ['*:latest*', '', false],
+  ])('%s and %s: %s', (pattern, model, expected) => {
+    expect(matchesModel(pattern, model)).toBe(expected);
   });
 });
 
