@@ -63,7 +63,7 @@ export class Limiter extends Doors {
     return this.#policy;
   }
 
-  /** Decides, waiting in the queue where the policy says so. Resolves with a refusal, never throws one. */
+  /** Decides, waiting in the queue where the policy says so. Resolves with a refusal; rejects for what cannot be (`HG_REQUEST`). */
   async admit(request: AdmitRequest, { signal }: AdmitOptions = {}): Promise<Decision> {
     signal?.throwIfAborted();
     const reservation = this.#stages.entrance.open(request);

@@ -215,14 +215,17 @@ export interface AdmitRequest {
   /** Default `chat`. */
   readonly operation?: Operation;
   readonly model?: string;
-  /** The prompt, in one text, in several or by its parts; or its size, when the caller knows it. */
+  /** The prompt, in one text, in several or by its parts; or its size, a number from 0 up, when the caller knows it. */
   readonly input?: string | readonly string[] | PromptParts | { readonly tokens: number };
   /**
    * Whether the answer is asked for as a stream. Of one that is said to come in one piece all it may have is set aside, since nobody can
    * end it where a budget does. Default: nobody knows.
    */
   readonly stream?: boolean;
-  /** The largest output the caller declared, all choices together; absent means no cap. */
+  /**
+   * The largest output the caller declared, all choices together. Absent, below zero (as `num_predict: -1`) or no number means no
+   * cap; zero means no output.
+   */
   readonly outputTokensMax?: number;
   /** Size of the model's context, tokens, where the caller knows it; for `contextAlert`. */
   readonly contextTokens?: number;

@@ -7,6 +7,7 @@ import { noBackend, refuse } from '../refusal.js';
 import { oneRequest, Reservation } from '../reservation.js';
 import { withCharges } from '../store/cost.js';
 import type { Wish } from '../wish.js';
+import { checkInput, outputCapOf } from './asked.js';
 import type { CountTokens } from './estimate.js';
 import type { Experience } from './experience.js';
 import { type Charges, free, type Pricing } from './pricing.js';
@@ -45,8 +46,12 @@ export class Entrance {
     this.#options = options;
   }
 
-  /** Who asks for what, and the rules for that. */
+  /**
+   * Who asks for what, and the rules for that.
+   * @throws HeadgateError `HG_REQUEST` for a size that is none
+   */
   open(request: AdmitRequest): Reservation {
+    checkInput(request.input);
     const { rulebook, clock, backends, resolveIdentity, wishOf } = this.#options;
     const identity = resolveIdentity(request.identity);
     const operation = request.operation ?? 'chat';
@@ -61,9 +66,7 @@ export class Entrance {
     const runId = run === undefined ? '' : typeof run === 'string' ? run : run.id;
     const subject = { identity: identity.id, address, model, tier: identity.tier, run: runId };
     const reservation = new Reservation(identity, operation, model, subject, rules, clock.now());
-    const { outputTokensMax: asked = Number.POSITIVE_INFINITY } = request;
-    const allowed = allowedOutputTokens(rules.tier);
-    reservation.outputTokensMax = Number.isNaN(asked) ? allowed : Math.min(asked, allowed);
+    reservation.outputTokensMax = Math.min(outputCapOf(request), allowedOutputTokens(rules.tier));
     reservation.contextTokens = request.contextTokens;
     // The queue shares slots by tokens, so it asks for the size where no limit does.
     if (rules.measured || rules.queued !== undefined || backends.size > 0) this.#size(reservation, request);

@@ -7,9 +7,7 @@ import type { Charges } from './pricing.js';
 
 const nothing = knownSize(0);
 
-/** A size that is no number fits nowhere. */
-function knownSize(tokens: number): PromptSize {
-  const tokensKnown = Number.isNaN(tokens) ? Number.POSITIVE_INFINITY : Math.max(0, tokens);
+function knownSize(tokensKnown: number): PromptSize {
   return { characters: undefined, textTokens: 0, messages: 0, images: 0, tokensKnown };
 }
 

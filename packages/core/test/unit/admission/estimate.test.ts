@@ -68,8 +68,6 @@ describe('the size of a prompt', () => {
     ['one text', 'abc', { ...nothing, textTokens: 3 }],
     ['several texts', ['abc', 'de'], { ...nothing, textTokens: 5 }],
     ['a size that is known', { tokens: 812 }, { ...nothing, tokensKnown: 812 }],
-    ['a size below zero', { tokens: -1 }, nothing],
-    ['a size that is no number', { tokens: Number.NaN }, { ...nothing, tokensKnown: Number.POSITIVE_INFINITY }],
     [
       'the parts of a chat',
       { texts: ['ab', 'cde'], messages: 2, images: 1, inputTokensKnown: 10 },

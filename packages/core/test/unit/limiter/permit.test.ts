@@ -172,11 +172,10 @@ test('a permit has an id of its own and a signal that is quiet while all is well
 
 describe('what is asked for in numbers that are none', () => {
   const requests: readonly AdmitRequest[] = [
-    { input: { tokens: Number.NaN } },
-    { input: { tokens: -1e6 } },
-    { input: { tokens: Number.POSITIVE_INFINITY } },
     { outputTokensMax: Number.NaN, input: { tokens: 1 } },
     { outputTokensMax: -5, input: { tokens: 1 } },
+    { outputTokensMax: '5' as unknown as number, input: { tokens: 1 } },
+    { outputTokensMax: null as unknown as number, input: { tokens: 1 } },
   ];
   test.each(requests)('%j never credits or poisons a limit', (request) => {
     const { clock, limiter } = world(budget);
@@ -187,6 +186,53 @@ describe('what is asked for in numbers that are none', () => {
     expect(limiter.peekNow({})[0]?.remaining).toBeGreaterThanOrEqual(0);
     clock.advance(2 * minute);
     expect(limiter.peekNow({})[0]?.remaining).toBe(1000);
+  });
+});
+
+describe('an output cap', () => {
+  const capped = (request: AdmitRequest) => admitted({ ...budget, output: 500 }, { input: { tokens: 1 }, ...request });
+
+  test.each<[string, unknown]>([
+    ['-1, as servers are told of no end', -1],
+    ['NaN', Number.NaN],
+    ['-Infinity', Number.NEGATIVE_INFINITY],
+    ['null', null],
+    ['a text', 'many'],
+  ])('of %s is none: what is reserved and handed on is as without it', (_, outputTokensMax) => {
+    const { permit, left } = capped({ outputTokensMax: outputTokensMax as number });
+    const without = capped({});
+    expect(permit.reserved).toEqual(without.permit.reserved);
+    expect(permit.outputTokensMax()).toBe(without.permit.outputTokensMax());
+    expect(permit.reserved.outputTokensMax).toBe(500);
+    expect(left()).toBe(without.left());
+    expect(permit.meter(10)).toBe('continue');
+  });
+
+  test('of zero is one: nothing is written, and nothing set aside for it', () => {
+    const { permit, left } = capped({ outputTokensMax: 0 });
+    expect([permit.reserved.outputTokens, permit.outputTokensMax(), left()]).toEqual([0, 0, 999]);
+    expect(permit.meter(1)).toBe('stop');
+  });
+});
+
+describe('a size of the prompt that is none', () => {
+  const sizes = [-50, Number.NaN, Number.POSITIVE_INFINITY, '7', null];
+  test.each(sizes)('%s is an error that names it, by every door, and holds nothing', async (tokens) => {
+    const { limiter } = world({ ...budget, concurrency: 1 });
+    const request: AdmitRequest = { identity: 'red', input: { tokens: tokens as number } };
+    const told = expect.objectContaining({ code: 'HG_REQUEST', message: expect.stringContaining('input.tokens') });
+    expect(() => limiter.admitNow(request)).toThrow(told);
+    expect(() => limiter.peekNow(request)).toThrow(told);
+    await expect(limiter.admit(request)).rejects.toEqual(told);
+    await expect(limiter.run(request, () => 1)).rejects.toEqual(told);
+    await expect(limiter.wrap(async () => 1, { describe: () => request })()).rejects.toEqual(told);
+    expect(limiter.stats()).toMatchObject({ inFlight: 0, open: 0 });
+    expect(limiter.admitNow({ identity: 'red' }).admitted).toBe(true);
+  });
+
+  test('is one too where no limit counts tokens: a mistake does not wait for the limit that shows it', () => {
+    const { limiter } = world({ requests: '10/min' });
+    expect(() => limiter.admitNow({ input: { tokens: Number.NaN } })).toThrow('input.tokens is NaN');
   });
 });
 
