@@ -76,7 +76,7 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
   let policy = first;
   configureStore(store, policy);
 
-  const identities = new Identities(policy);
+  const identities = new Identities(policy, (identity, tier) => events.emit('tier-missing', { identity, tier }));
   const resolveIdentity = identities.resolve.bind(identities);
   const rulebook = new Rulebook(policy, store);
   const pricing = new Pricing(policy.prices);

@@ -36,6 +36,12 @@ export interface LimiterEvents {
     readonly retryAfterMs?: number;
   };
   'request-queued': RequestEvent & { readonly waiting: number };
+  /** The application names a tier that a reload took away: it counts as the default one. Told once a tier, until the next reload. */
+  'tier-missing': {
+    /** The id of the first that was said to be of it. */
+    readonly identity: string;
+    readonly tier: string;
+  };
   /** The shared store does not answer: until `store-up`, decisions are made as the policy's `onDown` says. */
   'store-down': { readonly cause: string };
   'store-up': Record<never, never>;
@@ -69,7 +75,6 @@ export interface LimiterEvents {
   'reservation-cancelled': RequestEvent & { readonly permitId: string };
   /** `settle` or `cancel` was called on a permit that had ended. */
   'permit-ended-twice': { readonly permitId: string };
-  /** A limit with `alertAt` has that share of its amount in use; told once per window and counter. */
   /** So many probes in a row were bad: it takes no requests until as many were good. */
   'backend-down': { readonly backend: string };
   /** Usable again, at first for some of its slots. */
@@ -78,6 +83,7 @@ export interface LimiterEvents {
   'backend-ejected': { readonly backend: string; readonly cause: BackendFailure | 'hung'; readonly forMs: number };
   /** One that takes no new requests has ended its last one. */
   'backend-drained': { readonly backend: string };
+  /** A limit with `alertAt` has that share of its amount in use; told once per window and counter. */
   'limit-alert': RequestEvent & {
     readonly limit: string;
     /** Whose counter: the values of the limit's scope, such as the identity's id. */

@@ -210,7 +210,10 @@ export interface ToolResults {
 
 /** A request as the limiter needs it: who, what, how much. */
 export interface AdmitRequest {
-  /** A name, or more about it. Declared names (API keys' ids) bring their tier, weight and priority. Default `anonymous`. */
+  /**
+   * A name, or more about it. Declared names (API keys' ids) bring their tier, weight and priority. Default `anonymous`. A tier that
+   * the policy does not have is an error (`HG_TIER`).
+   */
   readonly identity?: string | Partial<Identity>;
   /** Default `chat`. */
   readonly operation?: Operation;

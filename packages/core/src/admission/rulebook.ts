@@ -57,15 +57,6 @@ export class Rulebook {
     }
   }
 
-  /** The tier by name, or the one of everyone else. */
-  tier(name: string | undefined): Tier {
-    return (this.#books.get(name ?? 'default') ?? this.#books.get('default')!).tier;
-  }
-
-  hasTier(name: string): boolean {
-    return this.#books.has(name);
-  }
-
   /** What an identity's runs are held to. */
   runRules(identity: Identity): Rules {
     return this.rules(identity, 'chat', { modelCanonical: '', path: '', method: '', inRun: true });
@@ -73,7 +64,8 @@ export class Rulebook {
 
   rules(identity: Identity, operation: Operation, target: Target): Rules {
     const { modelCanonical, path, method, inRun } = target;
-    const book = this.#books.get(identity.tier)!;
+    // A run goes on when a reload takes the tier of its identity away.
+    const book = this.#books.get(identity.tier) ?? this.#books.get('default')!;
     const { uses } = book;
     const varies = uses.model || uses.identity || uses.path || uses.method || uses.priority;
     if (!varies) {
@@ -83,7 +75,7 @@ export class Rulebook {
     const facts: MatchFacts = {
       operation,
       modelCanonical,
-      tier: identity.tier,
+      tier: book.tier.name,
       identity: identity.id,
       path,
       method,

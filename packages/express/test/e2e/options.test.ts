@@ -79,6 +79,23 @@ describe.each(versions)('$name', ({ express }) => {
     });
   });
 
+  test('a tier that identify names and the policy does not have goes to the error handler: it is no limit at all otherwise', async () => {
+    const app = express();
+    const middleware = ollamaLimiter({
+      tiers: { free: { requests: '1/hour' } },
+      identify: (req: { get(name: string): string | undefined }) => ({ id: 'ann', tier: req.get('x-tier')! }),
+    });
+    app.use(middleware, (_req, res) => void res.json('answered'));
+    app.use(((error, _req, res, _next) => void res.status(500).json(error.code)) as ErrorRequestHandler);
+    await withApp(app, async ({ url }) => {
+      const as = (tier: string): RequestInit => ({ headers: { 'content-type': 'application/json', 'x-tier': tier } });
+      expect(await (await ask(`${url}/api/chat`, question, as('fre'))).json()).toBe('HG_TIER');
+      expect(await (await ask(`${url}/api/chat`, question, as('free'))).json()).toBe('answered');
+      expect((await ask(`${url}/api/chat`, question, as('free'))).status).toBe(429);
+      expect(middleware.limiter.stats()).toMatchObject({ inFlight: 0, open: 0 });
+    });
+  });
+
   test('skip leaves a request alone', async () => {
     const app = express();
     const skip = async (req: { readonly path: string }) => req.path.startsWith('/health');

@@ -35,5 +35,5 @@ export function csvFormat(head: string): ReadLine {
 
 function numberOf(text: string | undefined): number | undefined {
   const value = Number(text);
-  return text === undefined || text === '' || !(value >= 0) ? undefined : value;
+  return text === undefined || text === '' || !Number.isFinite(value) || value < 0 ? undefined : value;
 }

@@ -55,5 +55,5 @@ function text(value: unknown): string | undefined {
 }
 
 function number(value: unknown): number | undefined {
-  return typeof value === 'number' && value >= 0 ? value : undefined;
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
 }

@@ -128,7 +128,9 @@ export class Replay {
       id: address === '' ? 'anonymous' : `address:${address}`,
       ...(this.#addressTier === undefined ? {} : { tier: this.#addressTier }),
     };
-    const who = identity === undefined ? byAddress : { id: identity, ...(tier === undefined ? {} : { tier }) };
+    // A tier of the past that this policy does not have says nothing.
+    const known = tier !== undefined && Object.hasOwn(this.#enforced.policy.tiers, tier) ? { tier } : {};
+    const who = identity === undefined ? byAddress : { id: identity, ...known };
     return {
       identity: who,
       operation: this.#operationOf(past),

@@ -17,7 +17,7 @@ import { Exchange, type ExchangeContext } from '../exchange/exchange.js';
 import { type Began, type RequestRecord, type RequestTrace, recordOf } from '../exchange/record.js';
 import { writeJobsAnswer } from '../jobs/answer.js';
 import type { Jobs } from '../jobs/jobs.js';
-import type { Caller } from './caller.js';
+import { type Caller, whoAsks } from './caller.js';
 import { headProblem, isUpgrade } from './head-problem.js';
 import type { Origins } from './origins.js';
 
@@ -132,7 +132,7 @@ export class Handler {
   }
 
   async #serve(arrival: Arrival, response: ServerResponse, record: RequestRecord): Promise<void> {
-    const { gate } = this.#options;
+    const { gate, limiter } = this.#options;
     const { request } = arrival;
     if (isUpgrade(request)) {
       answerJson(response, 501, { error: 'upgrades of the connection, such as to WebSocket, are not served here.' });
@@ -140,7 +140,8 @@ export class Handler {
     }
     let answer: Awaited<ReturnType<Gate['open']>>;
     try {
-      answer = await gate.open(this.#gateRequest(arrival, response, record), arrival.caller?.identity);
+      const who = arrival.caller && whoAsks(arrival.caller, limiter.policy);
+      answer = await gate.open(this.#gateRequest(arrival, response, record), who);
     } catch (error) {
       if (!(error instanceof ClientGoneError)) throw error;
       record.decision = 'gone';
