@@ -12,6 +12,8 @@ import type { Price } from '../policy/policy.js';
 const promptShare = 0.1;
 /** Seconds per output token of a model that never reported any: fifty tokens a second. */
 const secondsGuess = 0.02;
+/** Slower than any: an answer that says it took longer says nothing of the next one, for which that would be set aside. */
+const secondsMax = 10;
 /** Weight of the newest answer in a model's rate. */
 const smoothing = 0.2;
 const modelsMax = 1_000;
@@ -74,7 +76,7 @@ export class Pricing {
   learn(model: string, { inputTokens = 0, outputTokens = 0, gpuSeconds }: Usage): void {
     const work = inputTokens * promptShare + outputTokens;
     if (gpuSeconds === undefined || gpuSeconds <= 0 || work <= 0) return;
-    const seconds = gpuSeconds / work;
+    const seconds = Math.min(gpuSeconds / work, secondsMax);
     const known = this.#secondsPerToken.get(model);
     if (known === undefined) this.#secondsPerToken.set(model, { seconds });
     else known.seconds += smoothing * (seconds - known.seconds);

@@ -120,6 +120,16 @@ describe('seconds of the accelerator', () => {
     expect(remaining(limiter, 'gpuSeconds.hour', 'mistral')).toBe(60);
   });
 
+  test.each([
+    { inputTokens: 8.4e-323, outputTokens: 0, gpuSeconds: 798 },
+    { inputTokens: 1, outputTokens: 0, gpuSeconds: Number.MAX_SAFE_INTEGER },
+  ])('a time that cannot be is charged, and keeps nobody else from the model: %j', (usage) => {
+    const { limiter } = world({ gpuSeconds: '100k/hour', prices });
+    const first = limiter.admitNow({ identity: 'ann', model: 'mistral', input: { tokens: 3 } });
+    if (first.admitted) first.permit.settle(usage);
+    expect(limiter.admitNow({ identity: 'bob', model: 'mistral', input: { tokens: 3 } }).admitted).toBe(true);
+  });
+
   test('a debt is kept, and refuses until the window has let it go', () => {
     const { limiter, clock } = world({ gpuSeconds: '10/min' });
     admitted(limiter, ask).settle({ inputTokens: 100, outputTokens: 100, gpuSeconds: 25 });
