@@ -12,10 +12,11 @@ const args = [
   ...['--disable-background-networking', '--disable-component-update', '--disable-sync'],
 ];
 
-export async function launch(): Promise<Browser> {
+/** @param more for its command line */
+export async function launch(more: readonly string[] = []): Promise<Browser> {
   const executablePath = findChromium();
   if (executablePath === undefined) throw new Error('no Chromium was found; `npm test` says what to do');
-  return chromium.launch({ executablePath, headless: true, args, timeout: patienceMs });
+  return chromium.launch({ executablePath, headless: true, args: [...args, ...more], timeout: patienceMs });
 }
 
 export interface Visit {
