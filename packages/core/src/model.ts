@@ -274,6 +274,6 @@ export interface Backend {
   readonly models: readonly string[];
   /** How often a request had to wait for it to load a model. */
   readonly loads: number;
-  /** Sent with every request to this backend. */
+  /** Sent with every request to this backend. May hold credentials: in JSON, and where it is printed, they are left out. */
   readonly headers: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,7 @@
-/** One backend as the pool keeps it: its rules, its slots, and what was learned of it. */
+/**
+ * One backend as the pool keeps it: its rules, its slots, and what was learned of it. Applications are handed this very object,
+ * and print and send it: what is sent of it is in `toJSON`, and its rules, whose headers may hold credentials, are private.
+ */
 import type { Clock } from '../kernel/clock.js';
 import { type Link, List } from '../kernel/list.js';
 import type { Backend, BackendFailure, BackendState } from '../model.js';
@@ -23,7 +26,7 @@ export interface BackendParts {
 }
 
 export class PooledBackend implements Backend, SwapView {
-  rules: BackendRules;
+  #rules: BackendRules;
   readonly clock: Clock;
   readonly health: Health;
   readonly rates: Rates;
@@ -51,7 +54,7 @@ export class PooledBackend implements Backend, SwapView {
   ahead = 0;
 
   constructor(rules: BackendRules, parts: BackendParts) {
-    this.rules = rules;
+    this.#rules = rules;
     this.clock = parts.clock;
     this.health = parts.health;
     this.rates = parts.rates;
@@ -60,23 +63,30 @@ export class PooledBackend implements Backend, SwapView {
     this.onLoaded = parts.onLoaded;
   }
 
+  get rules(): BackendRules {
+    return this.#rules;
+  }
+  set rules(rules: BackendRules) {
+    this.#rules = rules;
+  }
+
   get name(): string {
-    return this.rules.name;
+    return this.#rules.name;
   }
   get url(): string {
-    return this.rules.url;
+    return this.#rules.url;
   }
   get slots(): number {
-    return this.rules.slots;
+    return this.#rules.slots;
   }
   get weight(): number {
-    return this.rules.weight;
+    return this.#rules.weight;
   }
   get headers(): Readonly<Record<string, string>> {
-    return this.rules.headers;
+    return this.#rules.headers;
   }
   get draining(): boolean {
-    return this.removed || this.rules.drain;
+    return this.removed || this.#rules.drain;
   }
   get models(): readonly string[] {
     return this.residency.models;
@@ -90,19 +100,30 @@ export class PooledBackend implements Backend, SwapView {
     return this.draining ? 'draining' : this.health.state;
   }
 
+  /** What may be told of it: everything that `Backend` promises but `headers`. */
+  toJSON(): Omit<Backend, 'headers'> {
+    const { name, url, slots, used, state, usable, draining, models, loads } = this;
+    return { name, url, slots, used, state, usable, draining, models, loads };
+  }
+
+  /** For `console.log` on Node; the symbol is in the registry, so nothing is imported for it. */
+  [Symbol.for('nodejs.util.inspect.custom')](): Omit<Backend, 'headers'> {
+    return this.toJSON();
+  }
+
   serves(model: string): boolean {
-    const { models } = this.rules;
+    const { models } = this.#rules;
     return models === undefined || model === '' || models.some((pattern) => matchesModel(pattern, model));
   }
 
   /** Whether a request could be sent there now. */
   get hasRoom(): boolean {
-    return !this.usedElsewhere && this.used < this.health.usableSlots(this.rules.slots);
+    return !this.usedElsewhere && this.used < this.health.usableSlots(this.#rules.slots);
   }
 
   /** Slots that the request being asked cannot have, whoever uses them. */
   get busy(): number {
-    return this.usedElsewhere ? Math.max(this.used, this.rules.slots) : this.used;
+    return this.usedElsewhere ? Math.max(this.used, this.#rules.slots) : this.used;
   }
 
   loadMs(model: string): number {
