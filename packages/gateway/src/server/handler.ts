@@ -18,8 +18,9 @@ import { type Began, type RequestRecord, type RequestTrace, recordOf } from '../
 import { writeJobsAnswer } from '../jobs/answer.js';
 import type { Jobs } from '../jobs/jobs.js';
 import { type Caller, whoAsks } from './caller.js';
-import { headProblem, isUpgrade } from './head-problem.js';
+import { headProblem } from './head-problem.js';
 import type { Origins } from './origins.js';
+import { turnUnreadable } from './unreadable.js';
 
 export interface HandlerOptions extends ExchangeContext {
   readonly gate: Gate;
@@ -52,12 +53,6 @@ interface Arrival {
 const onMalformed = (): void => {};
 const malformed: BodyOutcome = { ok: false, reason: 'malformed' };
 const malformedBody = 'the request body is not framed as HTTP frames one.';
-
-const unreadableReasons: Readonly<Record<number, Refusal['reason']>> = {
-  405: 'bad-method',
-  429: 'concurrency',
-  431: 'too-large',
-};
 
 export class Handler {
   readonly #options: HandlerOptions;
@@ -124,20 +119,20 @@ export class Handler {
     return true;
   }
 
-  /** What came was no request, and was answered with this. */
-  unreadable(socket: Socket, status: number, message: string): void {
-    const said = { method: '', httpVersion: '', target: '', referer: '', userAgent: '', tries: 0, bytes: 0 };
-    const refusal = refuse(unreadableReasons[status] ?? 'bad-request', message, { status });
-    this.#options.onDone({ ...this.#began(socket), ...said, decision: 'refused', refusal, status, totalMs: 0 });
+  /** What came is no request, or none for us. Clients that open connections ahead of need and send nothing are no news. */
+  async unreadable(socket: Socket, status: number, message: string): Promise<Turned> {
+    const turned = await turnUnreadable(this.#options.gate, socket, status, message);
+    if (socket.bytesRead > 0 || status === 429) {
+      const { about, refusal } = turned;
+      const said = { method: '', httpVersion: '', target: '', referer: '', userAgent: '', tries: 0, bytes: 0 };
+      const decided = { about, decision: 'refused', refusal, status, totalMs: 0 } as const;
+      this.#options.onDone({ ...this.#began(socket), ...said, ...decided });
+    }
+    return turned;
   }
 
   async #serve(arrival: Arrival, response: ServerResponse, record: RequestRecord): Promise<void> {
     const { gate, limiter } = this.#options;
-    const { request } = arrival;
-    if (isUpgrade(request)) {
-      answerJson(response, 501, { error: 'upgrades of the connection, such as to WebSocket, are not served here.' });
-      return;
-    }
     let answer: Awaited<ReturnType<Gate['open']>>;
     try {
       const who = arrival.caller && whoAsks(arrival.caller, limiter.policy);

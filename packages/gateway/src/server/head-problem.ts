@@ -1,4 +1,7 @@
-/** What is wrong with the head of a request beyond what Node's own parser refuses: heads that two readers could read differently. */
+/**
+ * What is wrong with the head of a request beyond what Node's own parser refuses: heads that two readers could read differently,
+ * and what they ask for that is not done here.
+ */
 import type { IncomingMessage } from 'node:http';
 import { type Refusal, refuse } from '@headgate/core';
 
@@ -17,12 +20,12 @@ export function headProblem(request: IncomingMessage): Refusal | undefined {
   if (expect !== undefined && expect.trim().toLowerCase() !== '100-continue') {
     return refuse('bad-request', 'the only expectation met here is 100-continue.', { status: 417 });
   }
+  // Upgrades to HTTP/2 are an offer that may be passed over, and some clients make it with every request.
+  if (headers.upgrade !== undefined && headers.upgrade.trim().toLowerCase() !== 'h2c') {
+    const message = 'upgrades of the connection, such as to WebSocket, are not served here.';
+    return refuse('bad-request', message, { status: 501 });
+  }
   return undefined;
-}
-
-/** Upgrades to HTTP/2 are an offer that may be passed over, and some clients make it with every request. */
-export function isUpgrade({ headers: { upgrade } }: IncomingMessage): boolean {
-  return upgrade !== undefined && upgrade.trim().toLowerCase() !== 'h2c';
 }
 
 function bad(message: string): Refusal {

@@ -4,7 +4,7 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Policy } from '@headgate/core';
+import type { Policy, Turned } from '@headgate/core';
 import { Connections } from './connections.js';
 
 const headerBytesMax = 16 * 1024;
@@ -21,11 +21,11 @@ export interface HttpServerOptions {
    * @returns whether the request is answered; the connection is cut when it is not
    */
   readonly onMalformed: (socket: Socket) => boolean;
-  /** What came is no request, or none for us; it is answered with this, and its connection closed. */
-  readonly onUnreadable: (socket: Socket, status: number, message: string) => void;
+  /** What came is no request, or none for us; it is answered with what this says, and its connection closed. */
+  readonly onUnreadable: (socket: Socket, status: number, message: string) => Promise<Turned>;
 }
 
-type TurnAway = HttpServerOptions['onUnreadable'];
+type TurnAway = (socket: Socket, status: number, message: string) => void;
 
 export interface HttpServer {
   readonly server: Server;
@@ -49,9 +49,10 @@ export function createHttpServer({ policy, onRequest, onMalformed, onUnreadable 
   server.maxHeadersCount = 0;
   const connections = new Connections(server);
   const turnAway: TurnAway = (socket, status, message) => {
-    // Clients that open connections ahead of need and send nothing are no news.
-    if (socket.bytesRead > 0 || status === 429) onUnreadable(socket, status, message);
-    refuseSocket(socket, status, message);
+    onUnreadable(socket, status, message).then(
+      (turned) => refuseSocket(socket, turned),
+      () => socket.destroy(),
+    );
   };
   server.on('request', (request, response) => onRequest(request, response, false));
   server.on('checkContinue', (request, response) => onRequest(request, response, true));
@@ -88,21 +89,15 @@ const problems: Readonly<Record<string, readonly [status: number, message: strin
 };
 
 /** An answer to what is no request, or none for us, and the end of its connection. */
-function refuseSocket(socket: Socket, status: number, message: string): void {
+function refuseSocket(socket: Socket, { status, headers, body }: Turned): void {
   if (!socket.writable) {
     socket.destroy();
     return;
   }
-  const body = JSON.stringify({ error: message });
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-    'content-type: application/json',
-    `content-length: ${Buffer.byteLength(body)}`,
-    ...(status === 429 ? ['retry-after: 1'] : []),
-    'connection: close',
-  ];
+  const head = Object.entries({ ...headers, 'content-length': Buffer.byteLength(body), connection: 'close' });
+  const lines = [`HTTP/1.1 ${status} ${STATUS_CODES[status]}`, ...head.map(([name, value]) => `${name}: ${value}`)];
   // Nothing more is read: `end` alone would wait for a client that never closes.
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
 /** Whether the policy says that clients come through a proxy, and nobody else does. */

@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { atEnd, chat, gatewayFor, generate, isProbe, setup, until } from '../support/harness.js';
-import { raw, rawClient, statusOf } from '../support/raw.js';
+import { raw, rawClient, refusalIn, statusOf } from '../support/raw.js';
 
 const body = JSON.stringify(generate);
 
@@ -13,6 +13,10 @@ describe('clients that take their time', () => {
     client.send('POST /api/generate HTTP/1.1\r\nhost: localhost\r\nx-slow: ');
     const answer = await client.closed;
     expect(statusOf(answer)).toBe(408);
+    expect(refusalIn(answer)).toEqual({
+      ...{ reason: 'bad-request', retryAfter: undefined },
+      error: 'the request took too long to arrive',
+    });
   });
 
   it('with their body are refused, and cost nothing', async () => {
@@ -133,7 +137,10 @@ describe('clients with many connections', () => {
     const fourth = await rawClient(gateway.port);
     const answer = await fourth.closed;
     expect(statusOf(answer)).toBe(429);
-    expect(answer).toContain('more than 3 connections from 127.0.0.1');
+    expect(refusalIn(answer)).toEqual({
+      ...{ reason: 'concurrency', retryAfter: '1' },
+      error: 'more than 3 connections from 127.0.0.1; try again in 1 second',
+    });
     three[0]!.socket.destroy();
     await three[0]!.closed;
     let status = 429;

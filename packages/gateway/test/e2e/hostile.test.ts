@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { setup, until } from '../support/harness.js';
-import { raw, rawClient, statusOf } from '../support/raw.js';
+import { headerOf, raw, rawClient, refusalIn, statusOf } from '../support/raw.js';
 
 const plain = '{"model":"llama3.2","prompt":"hi","stream":false}';
 const json = 'content-type: application/json\r\n';
@@ -209,18 +209,30 @@ describe('paths that two readers read differently', () => {
 describe('what is no request for a language model', () => {
   it('CONNECT is refused', async () => {
     const { gateway, backend } = await setup({});
-    expect(statusOf(await raw(gateway.port, 'CONNECT', '127.0.0.1:22'))).toBe(405);
+    const answer = await raw(gateway.port, 'CONNECT', '127.0.0.1:22');
+    expect(statusOf(answer)).toBe(405);
+    expect(refusalIn(answer)).toMatchObject({ reason: 'bad-method', error: 'CONNECT is not served here' });
     expect(backend.seen).toHaveLength(0);
   });
 
-  it('an upgrade to WebSocket is refused', async () => {
-    const { gateway, backend } = await setup({});
+  it.each([
+    ['/api/version', (error: string) => error],
+    ['/v1/models', (message: string) => expect.objectContaining({ message, type: 'invalid_request_error' })],
+    ['/v1/messages', (message: string) => ({ type: 'invalid_request_error', message })],
+    ['/metrics', (error: string) => error],
+  ])('an upgrade of %s to WebSocket is refused in the words of its path', async (path, worded) => {
+    const { gateway, backend, log } = await setup({});
     const client = await rawClient(gateway.port);
-    const head = 'GET /api/version HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n';
-    client.send(head);
-    client.socket.end();
-    expect(statusOf(await client.closed)).toBe(501);
+    client.send(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n`);
+    const answer = await client.closed;
+    expect(statusOf(answer)).toBe(501);
+    expect(refusalIn(answer)).toMatchObject({
+      reason: 'bad-request',
+      error: worded('upgrades of the connection, such as to WebSocket, are not served here.'),
+    });
     expect(backend.seen).toHaveLength(0);
+    await until(() => log.length > 0, 'it is in the log');
+    expect(log).toMatchObject([{ status: 501, reason: 'bad-request' }]);
   });
 
   it('an offer of HTTP/2 is passed over', async () => {
@@ -240,9 +252,10 @@ describe('what is no request for a language model', () => {
     client.send('\x16\x03\x01 hello\r\n\r\n');
     const answer = await client.closed;
     expect(statusOf(answer)).toBe(400);
-    expect(answer).toContain('{"error":');
+    expect(refusalIn(answer)).toMatchObject({ reason: 'bad-request', error: 'this is not a request that can be read' });
     await until(() => log.length > 0, 'it is in the log');
-    expect(log).toMatchObject([{ address: '127.0.0.1', status: 400, reason: 'bad-request' }]);
+    const requestId = headerOf(answer, 'x-request-id');
+    expect(log).toMatchObject([{ address: '127.0.0.1', status: 400, reason: 'bad-request', requestId }]);
   });
 
   it('a connection that says nothing leaves no line in the log', async () => {
@@ -281,9 +294,9 @@ describe('what is no request for a language model', () => {
 
   it('headers beyond the bound are 431', async () => {
     const { gateway } = await setup({});
-    expect(statusOf(await raw(gateway.port, 'GET', '/api/version', '', `x-large: ${'a'.repeat(20_000)}\r\n`))).toBe(
-      431,
-    );
+    const answer = await raw(gateway.port, 'GET', '/api/version', '', `x-large: ${'a'.repeat(20_000)}\r\n`);
+    expect(statusOf(answer)).toBe(431);
+    expect(refusalIn(answer)).toMatchObject({ reason: 'too-large' });
   });
 
   it('no header is overlooked because there are many', async () => {

@@ -1,5 +1,6 @@
 /** Requests as bytes, for what no client library would send. */
 import { connect, type Socket } from 'node:net';
+import { expect } from 'vitest';
 import { atEnd } from './harness.js';
 
 export interface RawClient {
@@ -34,4 +35,17 @@ export async function raw(port: number, method: string, target: string, body = '
 
 export function statusOf(answer: string): number {
   return Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1]);
+}
+
+/** The value of a header that stands once. */
+export function headerOf(answer: string, name: string): string | undefined {
+  return new RegExp(`\r\n${name}: ([^\r]*)\r\n`, 'i').exec(answer)?.[1];
+}
+
+/** What every refusal carries, once it is checked that it names the request. */
+export function refusalIn(answer: string): { reason?: string; retryAfter?: string; error: unknown } {
+  expect(headerOf(answer, 'x-request-id')).toMatch(/^req_[0-9a-f]{24}$/);
+  const { error } = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4));
+  const [reason, retryAfter] = ['x-headgate-reason', 'retry-after'].map((name) => headerOf(answer, name));
+  return { reason, retryAfter, error } as ReturnType<typeof refusalIn>;
 }
