@@ -57,7 +57,11 @@ export function createHttpServer({ policy, onRequest, onMalformed, onUnreadable 
   server.on('request', (request, response) => onRequest(request, response, false));
   server.on('checkContinue', (request, response) => onRequest(request, response, true));
   server.on('checkExpectation', (request, response) => onRequest(request, response, false));
-  server.on('connect', (_request, socket: Socket) => turnAway(socket, 405, 'CONNECT is not served here'));
+  server.on('connect', (_request, socket: Socket) => {
+    // Node has taken its own listener off, and an error that nobody listens for ends the process.
+    socket.on('error', () => socket.destroy());
+    turnAway(socket, 405, 'CONNECT is not served here');
+  });
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
     // In the middle of an answer there is no place for another.
     if (connections.isBusy(socket)) {

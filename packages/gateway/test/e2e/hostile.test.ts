@@ -215,6 +215,18 @@ describe('what is no request for a language model', () => {
     expect(backend.seen).toHaveLength(0);
   });
 
+  it('CONNECT from who is gone before its answer harms nobody', async () => {
+    const { gateway } = await setup({});
+    for (let i = 0; i < 50; i++) {
+      const { socket, send, closed } = await rawClient(gateway.port);
+      send('CONNECT 127.0.0.1:22 HTTP/1.1\r\nhost: x\r\n\r\n');
+      socket.resetAndDestroy();
+      await closed;
+    }
+    // An error of a connection that nobody listens for would end the process: here, the run of the tests.
+    expect(statusOf(await raw(gateway.port, 'GET', '/api/version'))).toBe(200);
+  });
+
   it.each([
     ['/api/version', (error: string) => error],
     ['/v1/models', (message: string) => expect.objectContaining({ message, type: 'invalid_request_error' })],
