@@ -1,7 +1,7 @@
 /** A new user's path: an empty folder, the packages installed, the README's first snippet pasted, and curl shows the 429. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomInt } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -68,6 +68,26 @@ test.each(frameworks)('%s', async (name, installs) => {
   expect(refused).toMatch(/^HTTP\/1\.1 429 Too Many Requests/);
   const shown = page(`packages/${name}/README.md`).blocks.find(({ text }) => text.startsWith('HTTP/1.1 429'))!;
   expect(steady(refused)).toEqual(expect.arrayContaining(steady(shown.text)));
+});
+
+test('in an application of your own, installed from tarballs as the documentation says', async () => {
+  project = emptyProject();
+  const lines = page('docs/start.md').blocks.flatMap(({ language, text }) =>
+    language === 'sh' ? text.split('\n') : [],
+  );
+  const line = lines.find((one) => one.includes('/tarballs/'))!;
+  expect(line).toContain('npm install express');
+  // Beside the checkout, whose tarballs are those that were packed here.
+  const beside = join(project.folder, 'headgate');
+  mkdirSync(beside);
+  symlinkSync(into, join(beside, 'tarballs'), 'junction');
+  mkdirSync(join(project.folder, 'my-app'));
+  project.write('my-app/package.json', JSON.stringify({ name: 'my-app', version: '1.0.0', private: true }));
+  await command(beside, 'bash', ['-c', line]);
+  const program =
+    "import 'express'; import { ollamaLimiter } from '@headgate/express'; console.log(typeof ollamaLimiter)";
+  const app = join(project.folder, 'my-app');
+  expect(await command(app, process.execPath, ['--input-type=module', '--eval', program])).toBe('function\n');
 });
 
 /** Lines, with what is another each time made the same: waits, and tokens left. */
