@@ -1,7 +1,7 @@
 /** ARCHITECTURE.md names every part that there is, and docs/decisions/ lists every decision. */
 import { expect, test } from 'vitest';
-import { page } from '../../support/markdown.js';
-import { files, sources } from '../../support/repository.js';
+import { codeIn, page } from '../../support/markdown.js';
+import { files, manifestOf, sources } from '../../support/repository.js';
 
 const { text } = page('ARCHITECTURE.md');
 /** The first part of each path below a folder. */
@@ -13,6 +13,19 @@ test('every package is in the table', () => {
   const packages = partsOf('packages/');
   expect(packages.length).toBeGreaterThan(3);
   expect(packages.filter((name) => !text.includes(`](packages/${name}/README.md)`))).toEqual([]);
+});
+
+test('what a package may import is what it depends on', () => {
+  const packages = partsOf('packages/');
+  const rows = page('ARCHITECTURE.md').rows.filter(({ cells }) => cells[0]!.includes('](packages/'));
+  expect(rows).toHaveLength(packages.length);
+  for (const { cells } of rows) {
+    const [name = ''] = codeIn(cells[0]!);
+    const { dependencies, peerDependencies } = manifestOf(`packages/${name}`);
+    const needed = packages.filter((one) => `@headgate/${one}` in { ...dependencies, ...peerDependencies });
+    const told = cells[2]!.split(', ').filter((one) => packages.includes(one));
+    expect(told.sort(), name).toEqual(needed.sort());
+  }
 });
 
 test.each(['packages/core/src/', 'packages/gateway/src/'])(

@@ -14,6 +14,14 @@ test('every option of every command is told', () => {
   expect(untold).toEqual([]);
 });
 
+test('every command is in the table of the package', () => {
+  const commands = new Set([...help.matchAll(/^ {2}headgate ([a-z]+)/gm)].map(([, command]) => command!));
+  expect(commands.size).toBeGreaterThan(4);
+  const told = page('packages/gateway/README.md').rows.flatMap(({ cells: [cell = ''] }) => codeIn(cell));
+  const isTold = (command: string): boolean => told.some((one) => one.startsWith(`headgate ${command}`));
+  expect([...commands].filter((command) => !isTold(command))).toEqual([]);
+});
+
 test('every page for operators is in the table', () => {
   const paths = [...source('admin/pages.ts').matchAll(/\[\s*'(\/[a-z]+)'/g)].map(([, path]) => path!);
   expect(paths).toContain('/metrics');
