@@ -3,6 +3,8 @@
  * nobody asks it, until a probe that nobody waits for has found it well.
  *
  *   closed --no connection, or three failures in a row--> open --a probe succeeds--> closed
+ *
+ * Once nobody needs it any more it stays closed, whatever fails: a store that is being closed fails for those who come late.
  */
 import type { Clock, Timer } from '../kernel/clock.js';
 import type { Random } from '../kernel/random.js';
@@ -24,6 +26,7 @@ export class Circuit {
   readonly #options: CircuitOptions;
   #failures = 0;
   #isOpen = false;
+  #isOver = false;
   #probes = 0;
   #timer: Timer | undefined;
 
@@ -42,7 +45,7 @@ export class Circuit {
   /** @param isCertain the store says itself that it is not there */
   failed(cause: unknown, isCertain: boolean): void {
     this.#failures++;
-    if (this.#isOpen || (!isCertain && this.#failures < failuresMax)) return;
+    if (this.#isOver || this.#isOpen || (!isCertain && this.#failures < failuresMax)) return;
     this.#isOpen = true;
     this.#probes = 0;
     this.#probeLater();
@@ -69,8 +72,9 @@ export class Circuit {
     this.#options.onClose();
   }
 
-  /** Probes no more. */
+  /** Probes no more, and never again. */
   close(): void {
+    this.#isOver = true;
     this.#isOpen = false;
     this.#timer?.cancel();
   }

@@ -28,6 +28,7 @@ export class Circuits {
   readonly #options: CircuitsOptions;
   readonly #circuits = new Map<string, PlaceCircuit>();
   #open = 0;
+  #isOver = false;
 
   constructor(options: CircuitsOptions) {
     this.#options = options;
@@ -61,12 +62,14 @@ export class Circuits {
         if (this.#open === 0) onChange(false);
       },
     });
+    if (this.#isOver) circuit.close();
     this.#circuits.set(place, circuit);
     return circuit;
   }
 
-  /** Probes no more. */
+  /** Probes no more, and never again. */
   close(): void {
+    this.#isOver = true;
     for (const circuit of this.#circuits.values()) circuit.close();
   }
 }

@@ -233,6 +233,22 @@ describe('a store that is gone', () => {
     await guard.close();
   });
 
+  test.each(['open', 'closed', 'local-share'] as const)(
+    '%s: noticed only when the guard is closed already, leaves nobody who looks for it',
+    async (onDown) => {
+      const { shared, ask, guard, changes, clock } = bench(onDown);
+      await ask();
+      const closed = guard.close();
+      shared.weather = 'gone';
+      await ask();
+      await ask(1, 'bob');
+      await closed;
+      await clock.run(minute);
+      expect(clock.timers).toBe(0);
+      expect(changes).toEqual([]);
+    },
+  );
+
   test('a running request goes on and is charged when it ends', async () => {
     const { shared, take, left, guard, clock } = bench('closed');
     const receipt = await take(30);
