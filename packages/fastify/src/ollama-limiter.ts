@@ -139,5 +139,5 @@ export const ollamaLimiter = Object.assign(plugin, {
 });
 
 function isLimiter(value: object): value is Limiter {
-  return 'admit' in value;
+  return typeof value === 'object' && value !== null && 'admit' in value;
 }

@@ -81,5 +81,5 @@ function parts(
 }
 
 function isLimiter(value: object): value is Limiter {
-  return 'admit' in value;
+  return typeof value === 'object' && value !== null && 'admit' in value;
 }

@@ -35,12 +35,13 @@ export function dialectsOf(
   );
 }
 
-/** An adapter's own options, taken out of the policy where they stand in it. */
+/** An adapter's own options, taken out of the policy where they stand in it. What can hold none is left to whoever reads the policy. */
 export function ownOptions<Own extends object>(
   given: object,
   names: readonly (keyof Own)[],
   options: Own,
 ): { readonly policy: object; readonly own: Own } {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) return { policy: given, own: options };
   const policy: Record<string, unknown> = {};
   const own: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(given)) {

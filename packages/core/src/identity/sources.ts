@@ -55,6 +55,18 @@ export class Sources {
   }
 }
 
+/** Whether this peer is a proxy in front that the policy trusts, so that many clients come through it. */
+export function isTrustedProxy({ identity }: Pick<Policy, 'identity'>, remoteAddress: string): boolean {
+  const groups = readIp(remoteAddress);
+  return identity.some((source) => {
+    if (source.kind === 'address') return source.trustProxy > 0;
+    if (source.kind !== 'header') return false;
+    if (typeof source.trustProxy === 'number') return true;
+    const networks = source.trustProxy.map(readNetwork).filter((one) => one !== undefined);
+    return groups !== undefined && networks.some((network) => isWithin(groups, network));
+  });
+}
+
 function byIndex(keys: readonly DeclaredKey[], prints: KeyPrints): ReadonlyMap<string, DeclaredKey> {
   return new Map(keys.map((key) => [prints.index(key.sha256 ?? sha256Hex(key.plain ?? '')), key]));
 }

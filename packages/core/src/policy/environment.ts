@@ -32,7 +32,13 @@ export function substituteAll(value: unknown, env: Environment, report: Report, 
     return undefined;
   }
   if (Array.isArray(value)) return value.map((item, index) => substituteAll(item, env, report, [...path, index]));
-  return Object.fromEntries(
-    Object.entries(value).map(([key, item]) => [key, substituteAll(item, env, report, [...path, key])]),
-  );
+  const entries = Object.entries(value).map(([key, item]) => {
+    const at = [...path, key];
+    if (item === undefined) report.add(at, unset);
+    return [key, substituteAll(item, env, report, at)];
+  });
+  return Object.fromEntries(entries);
 }
+
+/** In code: `{ requests: process.env.RATE }` without that variable would be a limiter without a limit. */
+const unset = { expected: 'a value; where there is none, leave the key out' };

@@ -48,13 +48,14 @@ export function parsePolicy(input: unknown, options: ParseOptions = {}): Policy 
  * A policy as written or as parsed before.
  * @throws PolicyError for one as written that is wrong
  */
-export function policyOf(given: object): Policy {
+export function policyOf(given: unknown): Policy {
   return isParsed(given) ? given : parsePolicy(given);
 }
 
 /** A parsed policy holds its limits by tier; one as written never has this shape, since `default` is no tier's name there. */
-function isParsed(policy: object): policy is Policy {
-  const tiers = (policy as Partial<Policy>).tiers;
+function isParsed(policy: unknown): policy is Policy {
+  if (!isMapping(policy)) return false;
+  const { tiers } = policy as Partial<Policy>;
   return tiers?.default !== undefined && Array.isArray(tiers.default.limits) && 'keysMax' in policy;
 }
 

@@ -1,6 +1,6 @@
 /** Where the limiter may be mounted, and what can be said to it. */
 import { request } from 'node:http';
-import { createLimiter } from '@headgate/core';
+import { createLimiter, PolicyError } from '@headgate/core';
 import type { ErrorRequestHandler, Express } from 'express';
 import { describe, expect, test } from 'vitest';
 import { ollamaLimiter } from '../../src/index.js';
@@ -64,6 +64,10 @@ describe.each(versions)('$name', ({ express }) => {
   test('F13: a misspelt key of the policy stops the start, an option of the adapter does not', () => {
     expect(() => ollamaLimiter({ request: '60/min' })).toThrow(/requests/);
     expect(() => ollamaLimiter({ requests: '60/min', identify: () => 'me', skip: () => false })).not.toThrow();
+  });
+
+  test.each([undefined, null, { requests: undefined }])('%o is no policy', (policy) => {
+    expect(() => ollamaLimiter(policy as object)).toThrow(PolicyError);
   });
 
   test('identify names who is asking; what it leaves open the policy decides', async () => {

@@ -32,6 +32,9 @@ const notYaml: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: 'an unknown tag; write the value without it',
 };
 
+/** What is said here is not the key itself: it may be somebody's secret. */
+const unquoted = 'YAML reads this key as something else than text, and would change it; put it into quotes';
+
 /**
  * @throws HeadgateError `HG_POLICY_FILE` when the file cannot be read or is not YAML, with line and column
  * @throws PolicyError for what is wrong with the policy in it
@@ -57,7 +60,7 @@ export function parsePolicyText(text: string, file: string, env: NodeJS.ProcessE
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, merge: true, prettyErrors: false, logLevel: 'error' });
   // A warning is about something that would be passed over, such as a tag, and nothing in a policy may be.
-  const [problem] = [...document.errors, ...document.warnings, ...aliasProblems(document)];
+  const [problem] = [...document.errors, ...document.warnings, ...aliasProblems(document), ...keyProblems(document)];
   if (problem !== undefined) {
     const { line, col } = lines.linePos(problem.pos[0]);
     throw unusable(`${file}:${line}:${col}`, notYaml[problem.code] ?? problem.message.split('\n', 1)[0]!);
@@ -82,6 +85,21 @@ function aliasProblems(document: Document): TextProblem[] {
       if (alias.resolve(document) !== undefined) return;
       const [from = 0, to = from] = alias.range ?? [];
       problems.push({ code: 'ALIAS', pos: [from, to], message: `no anchor &${alias.source} stands before this alias` });
+    },
+  });
+  return problems;
+}
+
+/** Keys such as `0123456`, `1e10` or `0x1F` without quotes are numbers, and as keys would be other texts than what was written. */
+function keyProblems(document: Document): TextProblem[] {
+  const problems: TextProblem[] = [];
+  visit(document, {
+    Pair(_, { key }) {
+      // The sign of a merge, `<<`, is a symbol.
+      if (!isScalar(key) || typeof key.value === 'string' || typeof key.value === 'symbol') return;
+      const isKept = key.value !== null && String(key.value) === key.source;
+      const [from, to] = key.range ?? [0, 0];
+      if (!isKept) problems.push({ code: 'KEY', pos: [from, to], message: unquoted });
     },
   });
   return problems;

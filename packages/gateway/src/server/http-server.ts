@@ -5,6 +5,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Policy, Turned } from '@headgate/core';
+import { isTrustedProxy } from '@headgate/core/http';
 import { Connections } from './connections.js';
 
 const headerBytesMax = 16 * 1024;
@@ -112,11 +113,12 @@ export function isBehindProxy(policy: Policy): boolean {
 function boundConnections(server: Server, policy: () => Policy, turnAway: TurnAway): void {
   const counts = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
-    const address = clientOf(socket.remoteAddress ?? '');
+    const { remoteAddress = '' } = socket;
+    const address = clientOf(remoteAddress);
     const count = (counts.get(address) ?? 0) + 1;
     const { connectionsPerAddress: connectionsMax } = policy().client;
-    // Behind a proxy all clients come from its address, and the proxy is whom to bound them by.
-    if (count > connectionsMax && !isBehindProxy(policy())) {
+    // Behind a proxy all clients come from its address, and it is the proxy that has to bound them.
+    if (count > connectionsMax && !isTrustedProxy(policy(), remoteAddress)) {
       turnAway(socket, 429, `more than ${connectionsMax} connections from ${address}`);
       return;
     }

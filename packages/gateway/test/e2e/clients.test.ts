@@ -148,4 +148,22 @@ describe('clients with many connections', () => {
     while (status === 429) status = statusOf(await raw(gateway.port, 'GET', '/api/version'));
     expect(status).toBe(200);
   });
+
+  it.each([
+    { address: { trustProxy: 1 } },
+    { header: { name: 'x-user', trustProxy: '127.0.0.1' } },
+    { header: { name: 'x-user', trustProxy: 1 } },
+  ])('are not counted where they come through a trusted proxy: %j', async (source) => {
+    const { gateway } = await setup({ client: { connections: 1 }, identity: [source] });
+    await rawClient(gateway.port);
+    await rawClient(gateway.port);
+    expect(statusOf(await raw(gateway.port, 'GET', '/healthz'))).toBe(200);
+  });
+
+  it('are counted where the proxy that is trusted is another one', async () => {
+    const source = { header: { name: 'x-user', trustProxy: '192.0.2.1' } };
+    const { gateway } = await setup({ client: { connections: 1 }, identity: [source] });
+    await rawClient(gateway.port);
+    expect(statusOf(await (await rawClient(gateway.port)).closed)).toBe(429);
+  });
 });

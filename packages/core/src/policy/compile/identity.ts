@@ -36,6 +36,12 @@ export function compileIdentity(
 ): readonly IdentitySource[] {
   if (!Array.isArray(given)) return [apiKeyDefaults, addressDefaults];
   const context: Context = { env, tierNames, report, keys: new Map(), ids: new Map() };
+  const last = given.findIndex((source) => isMapping(source) && Object.hasOwn(source, 'address'));
+  for (let index = last + 1; last >= 0 && index < given.length; index++) {
+    report.add(['identity', index], {
+      expected: 'no source after `address`, which recognises everyone; put `address` last',
+    });
+  }
   return given.flatMap((source: unknown, index): IdentitySource[] => {
     if (!isMapping(source)) return [];
     return Object.entries(source).flatMap(([kind, value]): IdentitySource[] => {

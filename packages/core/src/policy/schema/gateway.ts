@@ -1,8 +1,9 @@
 /** Everything around the limits: where the gateway listens, the store, the queue, the clients, the guard, prices, alerts. */
 import { z } from 'zod';
 import { type AlertEvent, alertEvents } from '../../model.js';
+import { readGuardOption } from '../guard-options.js';
 import type { HeaderSet } from '../policy.js';
-import { fault, type Read } from '../read.js';
+import { fault, isFault, type Read } from '../read.js';
 import { nearest, oneOf } from '../spelling.js';
 import {
   bytes,
@@ -134,14 +135,25 @@ const origin = text((input): Read<string> => {
   return fault(originExpected, written.includes('://') ? written : `https://${written}`);
 }, originExpected);
 const option = z.union([z.number(), z.string(), z.boolean()], { error: () => 'a number, text, `true` or `false`' });
+const options = z
+  .record(z.string(), option, { error: () => 'a mapping such as `{ num_ctx: 8192 }`' })
+  .transform((given, context): Record<string, string | number | boolean> => {
+    const values: Record<string, string | number | boolean> = {};
+    for (const [name, input] of Object.entries(given)) {
+      const read = readGuardOption(name, input);
+      if (!isFault(read)) values[name] = read.value;
+      else {
+        const { expected: message, nearest } = read;
+        context.issues.push({ code: 'custom', message, params: { nearest }, path: [name], input });
+      }
+    }
+    return values;
+  });
 
 export const guard = section({
   admin: word(['deny', 'allow']).optional().describe('pull, push, create, copy, delete, blobs, unload'),
   cloud: word(['deny', 'allow']).optional().describe('Models that are forwarded to a paid account'),
-  options: z
-    .record(z.string(), option, { error: () => 'a mapping such as `{ num_ctx: 8192 }`' })
-    .optional()
-    .describe('Pinned options of Ollama'),
+  options: options.optional().describe('Pinned options of Ollama'),
   keepAlive: duration.optional().describe('Longest keep_alive a client may ask for'),
   inputs: count.optional().describe('Most embedding inputs in one request'),
   body: bytes.optional().describe('Largest body of a request'),

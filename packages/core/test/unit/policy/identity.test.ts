@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { isTrustedProxy } from '../../../src/identity/sources.js';
 import { type ParseOptions, parsePolicy } from '../../../src/policy/parse.js';
 import type { ApiKeySource } from '../../../src/policy/policy.js';
 
@@ -107,8 +108,10 @@ test('addresses', () => {
 });
 
 test('sources keep their order', () => {
-  const kinds = sources([{ address: {} }, { apiKey: {} }]).map(({ kind }) => kind);
-  expect(kinds).toEqual(['address', 'apiKey']);
+  const header = { header: { name: 'x-user', trustProxy: 1 } };
+  const kindsOf = (given: object[]) => sources([...given, { address: {} }]).map(({ kind }) => kind);
+  expect(kindsOf([header, { apiKey: {} }])).toEqual(['header', 'apiKey', 'address']);
+  expect(kindsOf([{ apiKey: {} }, header])).toEqual(['apiKey', 'header', 'address']);
 });
 
 test('variables of the environment stand in any value', () => {
@@ -119,4 +122,18 @@ test('variables of the environment stand in any value', () => {
   expect(policy.admin).toEqual({ key: 'secret' });
   expect(policy.backends[0]?.url).toBe('http://gpu.example:11434');
   expect(policy.keysMax).toBe(50_000);
+});
+
+test.each<[string, object, Record<string, boolean>]>([
+  ['none that is named', { address: {} }, { '10.0.0.5': false }],
+  ['any, by their number', { address: { trustProxy: 1 } }, { '10.0.0.5': true, '192.0.2.1': true }],
+  ['any, by their number, for a header', { header: { name: 'x-user', trustProxy: 1 } }, { '192.0.2.1': true }],
+  [
+    'those with these addresses',
+    { header: { name: 'x-user', trustProxy: ['10.0.0.0/8', 'fd00::/8'] } },
+    { '10.0.0.5': true, '::ffff:10.0.0.5': true, 'fd00::1': true, '192.0.2.1': false, '': false },
+  ],
+])('a trusted proxy is %s', (_, source, peers) => {
+  const policy = parsePolicy({ identity: [source] });
+  for (const [peer, expected] of Object.entries(peers)) expect(isTrustedProxy(policy, peer), peer).toBe(expected);
 });

@@ -428,3 +428,36 @@ describe('settings', () => {
     ).toEqual([{ webhook: 'https://hooks.example/x', secret: 's', on: ['limit-alert'] }]);
   });
 });
+
+describe('options that are pinned', () => {
+  const variable = (name: string) => `\${${name}}`;
+  const optionsOf = (options: object, env: Record<string, string> = {}) =>
+    parsePolicy({ guard: { options } }, { env }).guard.options;
+
+  test('are what Ollama takes them for, also where they come as text out of the environment', () => {
+    const given = {
+      num_ctx: variable('CONTEXT'),
+      temperature: '0.2',
+      use_mmap: 'false',
+      shift: true,
+      num_predict: -1,
+      seed: 7,
+    };
+    expect(optionsOf(given, { CONTEXT: '16384' })).toEqual({
+      num_ctx: 16_384,
+      temperature: 0.2,
+      use_mmap: false,
+      shift: true,
+      num_predict: -1,
+      seed: 7,
+    });
+  });
+
+  test('may be of a newer Ollama: a name that is like none goes through as it is', () => {
+    expect(optionsOf({ num_ctx: 4096, speculative_draft: 'x', kv_cache_type: 'q8_0' })).toEqual({
+      num_ctx: 4096,
+      speculative_draft: 'x',
+      kv_cache_type: 'q8_0',
+    });
+  });
+});

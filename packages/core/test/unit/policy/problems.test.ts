@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { createLimiter } from '../../../src/create-limiter.js';
 import { HeadgateError } from '../../../src/kernel/errors.js';
 import { type ParseOptions, PolicyError, parsePolicy, policySchema } from '../../../src/policy/parse.js';
 
@@ -186,6 +187,40 @@ const wrong: readonly Wrong[] = [
   [{ pool: { eject: { max: '150%' } } }, 'pool.eject.max', '150%', /a share/],
   [{ guard: { body: '20M' } }, 'guard.body', '20M', /a size in bytes/, '20MiB'],
   [{ guard: { cloud: 'yes' } }, 'guard.cloud', 'yes', /`deny` or `allow`/],
+  [
+    { guard: { options: { num_ctx: '8k' } } },
+    'guard.options.num_ctx',
+    '8k',
+    /a whole number of at least 1, such as `8192`/,
+  ],
+  [{ guard: { options: { num_ctx: -1 } } }, 'guard.options.num_ctx', -1, /a whole number of at least 1/],
+  [{ guard: { options: { num_ctx: 8192.5 } } }, 'guard.options.num_ctx', 8192.5, /a whole number/],
+  [{ guard: { options: { num_ctx: true } } }, 'guard.options.num_ctx', true, /a whole number/],
+  [{ guard: { options: { NUM_CTX: 8192 } } }, 'guard.options.NUM_CTX', 8192, /as Ollama spells it/, 'num_ctx'],
+  [{ guard: { options: { num_ctxt: 8192 } } }, 'guard.options.num_ctxt', 8192, /as Ollama spells it/, 'num_ctx'],
+  [{ guard: { options: { num_predict: 'x' } } }, 'guard.options.num_predict', 'x', /a whole number, such as `512`/],
+  [{ guard: { options: { temperature: 'hot' } } }, 'guard.options.temperature', 'hot', /a number of at least 0, such/],
+  [{ guard: { options: { shift: 'no' } } }, 'guard.options.shift', 'no', /`true` or `false`/],
+  [{ guard: { options: { stop: 'END' } } }, 'guard.options.stop', 'END', /a list of texts, which only a request/],
+  [{ guard: { options: { 'a b': 1 } } }, 'guard.options["a b"]', 1, /the name of an option/],
+  // What nobody would ever reach
+  [
+    { identity: [{ address: {} }, { apiKey: {} }] },
+    'identity[1]',
+    'a mapping with 1 key',
+    /no source after `address`, which recognises everyone/,
+  ],
+  [{ identity: [{ address: null }, { address: {} }] }, 'identity[1]', 'a mapping with 1 key', /no source after/],
+  // What code has not set
+  [{ requests: undefined }, 'requests', undefined, /a value; where there is none, leave the key out/],
+  [{ tiers: { free: { tokens: undefined } } }, 'tiers.free.tokens', undefined, /leave the key out/],
+  [
+    limit({ requests: '1/s', match: { tier: 'default', model: undefined } }),
+    'limits[0].match.model',
+    undefined,
+    /leave the key out/,
+  ],
+  [undefined, '(top)', undefined, /a mapping such as/],
   [{ guard: { paths: ['v1/audio'] } }, 'guard.paths[0]', 'v1/audio', /an exact path/],
   [{ guard: { origins: 'https://a.example' } }, 'guard.origins', 'https://a.example', /a list of origins/],
   [
@@ -240,6 +275,14 @@ describe('a wrong policy names the place, the value, what was expected and the n
     }
   });
 });
+
+test.each([undefined, null, 'x', 5, [], () => {}, Symbol('x')])(
+  'a limiter of %s is refused as a policy, also by reload',
+  async (given) => {
+    expect(() => createLimiter(given as object)).toThrow(PolicyError);
+    await expect(createLimiter({}).reload(given as object)).rejects.toBeInstanceOf(PolicyError);
+  },
+);
 
 describe('all problems are told at once', () => {
   const input = {

@@ -52,6 +52,29 @@ it.each([
   expect(placeOf(text)).toBe(message);
 });
 
+describe('a key that YAML takes for something else than text', () => {
+  const place = (key: string, indent = '        ') =>
+    placeOf(`identity:\n  - apiKey:\n      keys:\n${indent}sk-1: { id: a }\n${indent}${key}: { id: b }\n`);
+
+  it.each(['0123456', '1e10', '0x1F', '0o17', '1.50', '12345678901234567890', '+5', 'True', '.inf', '~', 'null'])(
+    'is refused where it would be changed, and not shown: %s',
+    (key) => {
+      expect(place(key)).toBe(
+        'f.yaml:5:9: YAML reads this key as something else than text, and would change it; put it into quotes',
+      );
+    },
+  );
+
+  it.each(['"0123456"', "'1e10'", '123456', '"null"', 'true', '2026-01-01', 'sk-0123'])(
+    'is taken as it is written, in quotes or where nothing changes: %s',
+    (key) => {
+      const text = `identity: [{ apiKey: { keys: { ${key}: { id: a } } } }]`;
+      const [source] = parsePolicyText(text, 'f.yaml').identity;
+      expect(source).toMatchObject({ keys: [{ plain: key.replaceAll(/["']/g, '') }] });
+    },
+  );
+});
+
 it('ends anchors that multiply each other, and ones that hold themselves', () => {
   const levels = ['a', 'b', 'c', 'd', 'e'].map((name, i, names) => {
     const below = i === 0 ? 'x' : `*${names[i - 1]}`;
