@@ -7,7 +7,7 @@ import {
   type LimiterOptions,
   type Refusal,
 } from '@headgate/core';
-import { type Headgate, ownOptions } from '@headgate/core/http';
+import { type Headgate, ownOptions, type Place } from '@headgate/core/http';
 import { NodeGate, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
 import { defaultDialects } from '@headgate/dialects';
 import { jwtVerifier } from '@headgate/jwt';
@@ -57,7 +57,7 @@ export function ollamaLimiter<Rules extends object>(
 
   const serve = async (req: Request, res: Response, next: NextFunction): Promise<void> => {
     if (await adapter.skip?.(req)) return next();
-    const outcome = await gate.open(req, res, { mount: req.baseUrl, identify: () => adapter.identify?.(req) });
+    const outcome = await gate.open(req, res, { ...placeOf(req), identify: () => adapter.identify?.(req) });
     if (outcome === undefined) return;
     if (outcome.open) {
       req.headgate = gate.admit(req, res, outcome.passage);
@@ -72,6 +72,11 @@ export function ollamaLimiter<Rules extends object>(
     serve(req, res, next).catch(next);
   };
   return Object.assign(middleware, { limiter });
+}
+
+/** On a route of its own the path may begin with anything; `url` is what is left below a mount, or what others made of it. */
+function placeOf({ route, baseUrl, url }: Request): Place {
+  return { mount: route === undefined ? baseUrl : '*', below: url };
 }
 
 function parts(

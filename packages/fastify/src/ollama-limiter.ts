@@ -1,6 +1,6 @@
 /** Fastify and the gate, introduced to each other: nothing is decided here. */
 import { createLimiter, type Dialect, type Identity, type Limiter, type Refusal } from '@headgate/core';
-import { type Headgate, ownOptions } from '@headgate/core/http';
+import { type Headgate, ownOptions, type Place } from '@headgate/core/http';
 import { NodeGate, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
 import { defaultDialects } from '@headgate/dialects';
 import { jwtVerifier } from '@headgate/jwt';
@@ -46,9 +46,9 @@ class Checkpoint {
   readonly limiter: Limiter;
   readonly options: AdapterOptions;
   readonly #gate: NodeGate;
-  readonly #mount: string;
+  readonly #isForRoute: boolean;
 
-  constructor(given: Limiter | OllamaLimiterOptions, mount: string) {
+  constructor(given: Limiter | OllamaLimiterOptions, isForRoute: boolean) {
     const { policy, own } = isLimiter(given)
       ? { policy: {}, own: { limiter: given } }
       : ownOptions<AdapterOptions & Record<(typeof fastifyNames)[number], unknown>>(
@@ -59,14 +59,14 @@ class Checkpoint {
     this.options = own;
     this.limiter = own.limiter ?? createLimiter(policy, { verifyToken: jwtVerifier() });
     this.#gate = new NodeGate(this.limiter, this.options.dialects ?? this.limiter.dialects ?? defaultDialects);
-    this.#mount = mount;
+    this.#isForRoute = isForRoute;
   }
 
   async pass(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { skip, identify, onRefused } = this.options;
     if (await skip?.(request)) return;
     takeParsed(request);
-    const ask = { mount: this.#mount, identify: () => identify?.(request) };
+    const ask = { ...placeOf(request, this.#isForRoute), identify: () => identify?.(request) };
     const outcome = await this.#gate.open(request.raw, reply.raw, ask);
     if (outcome?.open) {
       request.headgate = this.#gate.admit(request.raw, reply.raw, outcome.passage);
@@ -88,6 +88,14 @@ class Checkpoint {
   }
 }
 
+/**
+ * The prefix is that of the instance which declares the route, and so with it that of the one which registers the limiter; the
+ * URL is the one that `rewriteUrl` has made. A limiter for one route knows its path, wherever the API begins in it.
+ */
+function placeOf({ server, raw, routeOptions }: FastifyRequest, isForRoute: boolean): Place {
+  return { mount: isForRoute ? '*' : server.prefix, routed: [raw.url ?? '/'], pattern: routeOptions.url };
+}
+
 /** At `preHandler` Fastify has parsed the body; the gate looks for it where Node's parsers leave it. */
 function takeParsed({ raw, body }: FastifyRequest): void {
   if (raw.readableEnded) (raw as { body?: unknown }).body = body;
@@ -98,11 +106,11 @@ function putParsed(request: FastifyRequest, text: string | undefined): void {
 }
 
 async function plugin(instance: FastifyInstance, given: Limiter | OllamaLimiterOptions): Promise<void> {
-  const own = new Checkpoint(given, instance.prefix);
+  const own = new Checkpoint(given, false);
   /** By the value in a route's `config`, so that routes that share one share its counters. */
   const overrides = new WeakMap<object, Checkpoint>();
   const overrideOf = (config: Limiter | OllamaLimiterOptions): Checkpoint => {
-    const made = overrides.get(config) ?? new Checkpoint(config, instance.prefix);
+    const made = overrides.get(config) ?? new Checkpoint(config, true);
     overrides.set(config, made);
     return made;
   };

@@ -7,14 +7,14 @@ import {
   headersOf,
   headgateOf,
   type Identification,
+  type Place,
   refusalResponse,
   withBody,
 } from '@headgate/core/http';
 import type { Context, Next } from 'hono';
 import type { Refused } from './refused.js';
 
-export interface FetchAsk {
-  readonly mount: string;
+export interface FetchAsk extends Place {
   readonly address: string | undefined;
   identify(): Identification | Promise<Identification>;
 }
@@ -30,11 +30,11 @@ export class FetchWay {
     this.#gate = applicationGate(limiter, dialects);
   }
 
-  async pass(c: Context, next: Next, { mount, address, identify }: FetchAsk): Promise<Refused | undefined> {
+  async pass(c: Context, next: Next, { identify, ...ask }: FetchAsk): Promise<Refused | undefined> {
     const { clock, policy } = this.#limiter;
     const { raw } = c.req;
     const { method, signal } = raw;
-    const read = { clock, bodyTimeoutMs: policy.client.bodyMs, dialects: this.#dialects, mount, address };
+    const read = { clock, bodyTimeoutMs: policy.client.bodyMs, dialects: this.#dialects, ...ask };
     const facts = fetchGateRequest(raw, read);
     const { readBody } = facts;
     const outcome = await this.#gate.open(

@@ -3,7 +3,7 @@
  * A `Response` made of a string then needs no stream around it, which costs more than all the rest of a small request.
  */
 import type { Dialect, Limiter } from '@headgate/core';
-import { refusalResponse, targetOf } from '@headgate/core/http';
+import { refusalResponse } from '@headgate/core/http';
 import { mergedHeaders, type NodeAsk, NodeGate, type NodeRequest, type TappedResponse } from '@headgate/core/node';
 import type { Context, Next } from 'hono';
 import type { Refused } from './refused.js';
@@ -26,15 +26,9 @@ export class NodeWay {
     this.#gate = new NodeGate(limiter, dialects);
   }
 
-  async pass(
-    c: Context,
-    next: Next,
-    { mount, identify }: Required<Omit<NodeAsk, 'target'>>,
-    { incoming, outgoing }: NodeBindings,
-  ): Promise<Refused | undefined> {
+  async pass(c: Context, next: Next, ask: NodeAsk, { incoming, outgoing }: NodeBindings): Promise<Refused | undefined> {
     await takeParsed(c, incoming);
-    // `app.mount` rewrites the URL that its application sees.
-    const outcome = await this.#gate.open(incoming, outgoing, { mount, identify, target: targetOf(c.req.url) });
+    const outcome = await this.#gate.open(incoming, outgoing, ask);
     if (outcome === undefined) {
       // Nobody is there to read it; Hono wants an answer all the same.
       c.res = new Response(null, { status: 499 });

@@ -7,11 +7,11 @@ import {
   type LimiterOptions,
   type Refusal,
 } from '@headgate/core';
-import { type Headgate, mountOf, ownOptions } from '@headgate/core/http';
+import { type Headgate, mountOf, ownOptions, type Place, targetOf } from '@headgate/core/http';
 import { defaultDialects } from '@headgate/dialects';
 import { jwtVerifier } from '@headgate/jwt';
 import type { Context, MiddlewareHandler } from 'hono';
-import { routePath } from 'hono/route';
+import { matchedRoutes, routePath } from 'hono/route';
 import { FetchWay } from './fetch-way.js';
 import { NodeWay, nodeBindings } from './node-way.js';
 
@@ -59,7 +59,7 @@ export function ollamaLimiter<Rules extends object>(
   const middleware: MiddlewareHandler = async (c, next) => {
     if (await adapter.skip?.(c)) return next();
     const bindings = nodeBindings(c);
-    const ask = { mount: mountOf(routePath(c), c.req.path), identify: () => adapter.identify?.(c) };
+    const ask = { ...placeOf(c), identify: () => adapter.identify?.(c) };
     const turned =
       bindings === undefined
         ? await onFetch.pass(c, next, { ...ask, address: adapter.address?.(c) })
@@ -68,6 +68,13 @@ export function ollamaLimiter<Rules extends object>(
     return (await adapter.onRefused?.(turned.refusal, turned.response, c)) ?? turned.response;
   };
   return Object.assign(middleware, { limiter });
+}
+
+/** Below the pattern that the limiter is used on, or the base path of the application that declares a route behind it. */
+function placeOf(c: Context): Place {
+  const own = mountOf(routePath(c));
+  const bases = matchedRoutes(c).map(({ basePath }) => basePath ?? '');
+  return { mount: [own, ...bases], routed: [targetOf(c.req.url), c.req.path] };
 }
 
 function parts(

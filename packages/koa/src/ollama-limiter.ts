@@ -7,7 +7,7 @@ import {
   type LimiterOptions,
   type Refusal,
 } from '@headgate/core';
-import { type Headgate, ownOptions } from '@headgate/core/http';
+import { type Headgate, ownOptions, type Place } from '@headgate/core/http';
 import { NodeGate, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
 import { defaultDialects } from '@headgate/dialects';
 import { jwtVerifier } from '@headgate/jwt';
@@ -55,7 +55,7 @@ export function ollamaLimiter<Rules extends object>(
   const middleware = async (ctx: Context, next: Next): Promise<void> => {
     if (await adapter.skip?.(ctx)) return next();
     takeParsed(ctx as ParsedContext);
-    const outcome = await gate.open(ctx.req, ctx.res, { mount: mountOf(ctx), identify: () => adapter.identify?.(ctx) });
+    const outcome = await gate.open(ctx.req, ctx.res, { ...placeOf(ctx), identify: () => adapter.identify?.(ctx) });
     if (outcome?.open) {
       ctx.state.headgate = gate.admit(ctx.req, ctx.res, outcome.passage);
       gate.askPlain(ctx.req, outcome.passage);
@@ -91,10 +91,14 @@ interface ParsedContext {
 }
 
 /** Below a mount the path's beginning was cut off; within a router it is not, and may be of any length. */
-function mountOf(ctx: Context): string {
-  const { originalUrl, url } = ctx;
-  if (typeof ctx._matchedRoute === 'string') return originalUrl.split('?', 1)[0]!;
-  return originalUrl.endsWith(url) ? originalUrl.slice(0, originalUrl.length - url.length) : '';
+function placeOf({ originalUrl, url, _matchedRoute: matched, newRouterPath }: Context): Place {
+  const cut = originalUrl.endsWith(url) ? originalUrl.slice(0, originalUrl.length - url.length) : '';
+  return {
+    mount: matched === undefined ? cut : '*',
+    below: url,
+    routed: typeof newRouterPath === 'string' ? [newRouterPath] : [],
+    pattern: typeof matched === 'string' ? matched : undefined,
+  };
 }
 
 /** An answer that fails after its head must not look whole, nor stay open for ever, as Koa by itself would leave it. */

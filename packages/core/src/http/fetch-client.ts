@@ -49,9 +49,8 @@ function identityOf({ identity }: FetchOptions, request: Request): Identificatio
 function factsOf(request: Request, init: RequestInit | undefined, dialects: readonly Dialect[]): GateRequest {
   const { method, signal } = request;
   const target = targetOf(request.url);
-  const mount = target.split(/[?#]/, 1)[0]!;
   return {
-    ...meaningOf({ method, target }, request.body !== null, mount, dialects),
+    ...meaningOf({ method, target }, request.body !== null, { mount: '*' }, dialects),
     headers: Object.fromEntries(request.headers),
     remoteAddress: '',
     signal,

@@ -27,7 +27,7 @@ export interface HandlerOptions<Rest extends readonly unknown[] = readonly unkno
   onRefused?(refusal: Refusal, response: Response, request: Request): Response | Promise<Response> | undefined;
   /** The client's address, which a `Request` does not know. Without it all clients are one address. */
   address?(request: Request, ...rest: Rest): string | undefined;
-  /** The path below which the handler serves, such as `/ai`. */
+  /** The path below which the handler serves, such as `/ai` or `/ai/:team`. */
   readonly mount?: string;
   /** Default: those of the limiter. */
   readonly dialects?: readonly Dialect[];
@@ -48,7 +48,7 @@ export function handlerThrough<Rest extends readonly unknown[]>(
       clock,
       bodyTimeoutMs: policy.client.bodyMs,
       dialects,
-      mount: options.mount ?? '',
+      mount: options.mount,
       address: options.address?.(request, ...rest),
     });
     const outcome = await gate.open(facts, await options.identify?.(request, ...rest));

@@ -1,16 +1,14 @@
 /** A `Request` in the words of the gate, and with the checked body in place of the one that was sent. */
 import type { Clock } from '../kernel/clock.js';
 import type { Dialect } from './dialect.js';
-import { meaningOf } from './meaning.js';
+import { meaningOf, type Place } from './meaning.js';
 import type { BodyOutcome, GateRequest } from './passage.js';
 
-export interface FetchGateOptions {
+export interface FetchGateOptions extends Place {
   readonly clock: Clock;
   /** Longest time the whole body may take, ms. */
   readonly bodyTimeoutMs: number;
   readonly dialects: readonly Dialect[];
-  /** The leading part of the path below which the application's routes begin. */
-  readonly mount?: string;
   /** The peer's address, which a `Request` does not know. */
   readonly address?: string | undefined;
 }
@@ -19,11 +17,11 @@ export interface FetchGateOptions {
 const describesBytes = ['content-length', 'transfer-encoding', 'content-md5', 'content-digest', 'digest'];
 
 export function fetchGateRequest(request: Request, options: FetchGateOptions): GateRequest {
-  const { dialects, mount = '', address = '' } = options;
+  const { dialects, address = '' } = options;
   const sent = { method: request.method, target: targetOf(request.url) };
   const hasBody = request.method !== 'GET' && request.method !== 'HEAD' && (request.bodyUsed || request.body !== null);
   return {
-    ...meaningOf(sent, hasBody, mount, dialects),
+    ...meaningOf(sent, hasBody, options, dialects),
     headers: Object.fromEntries(request.headers),
     remoteAddress: address,
     signal: request.signal,

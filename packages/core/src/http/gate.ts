@@ -7,10 +7,10 @@
  * An adapter supplies the facts and a way to read the body, and does what it is told; it decides nothing.
  */
 
+import { withoutKey } from '../identity/credentials.js';
 import { type Identified, Identifier, type Unidentified } from '../identity/identify.js';
 import { isLater, type Later } from '../kernel/later.js';
-import type { Random } from '../kernel/random.js';
-import { randomHex, systemRandom } from '../kernel/random.js';
+import { type Random, randomHex, systemRandom } from '../kernel/random.js';
 import type { AdmitRequest, Identity, LimitState, Refusal } from '../model.js';
 import { matchesModel } from '../model-name.js';
 import { noSuchPath, refuse } from '../refusal.js';
@@ -19,6 +19,7 @@ import type { Dialect, Reading, Route } from './dialect.js';
 import { isRefusal, toolsOf } from './dialect.js';
 import { type Headers, limitHeaders, retryHeaders } from './headers.js';
 import { jsonOf } from './json-body.js';
+import { warnOfPrompts } from './overlooked.js';
 import type {
   About,
   Examined,
@@ -151,7 +152,7 @@ export class Gate {
   }
 
   #known(progress: Progress, request: GateRequest, who: Who, identify?: Given): Later<Refusal | undefined> {
-    progress.path = who.path;
+    progress.path = this.#otherPaths === 'pass' ? withoutKey(who.path) : who.path;
     if ('refusal' in who && identify === undefined) return this.#unknown(request, progress, who);
     progress.identity = this.#limiter.identity(identify ?? (who as Identified).identity);
     return undefined;
@@ -236,6 +237,7 @@ export class Gate {
       const route = dialect.route(method, path);
       if (route !== undefined && !(isRefusal(route) && passes)) return route;
     }
+    if (this.#otherPaths === 'pass') warnOfPrompts(this.#limiter, method, path, this.#dialects);
     return passes ? { operation: 'other', path, method, kind: 'other', body: 'opaque' } : noSuchPath(path);
   }
 

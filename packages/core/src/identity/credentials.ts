@@ -13,6 +13,11 @@ export function keyInPath(path: string): { readonly key: string; readonly rest: 
   return match === null ? undefined : { key: match[1]!, rest: match[2] ?? '/' };
 }
 
+/** Before an application's own routes part of a mount path may look like a key that no source has taken: `/k/:team`. */
+export function withoutKey(path: string): string {
+  return keyInPath(path)?.rest ?? path;
+}
+
 /** What stands in the first place that holds something. */
 export function credentialIn(
   places: readonly KeyPlace[],

@@ -2,7 +2,7 @@
 
 import { ClientGoneError } from '../http/client-gone.js';
 import type { Dialect } from '../http/dialect.js';
-import { meaningOf, type RequestMeaning } from '../http/meaning.js';
+import { meaningOf, type Place, type RequestMeaning } from '../http/meaning.js';
 import type { GateRequest } from '../http/passage.js';
 import { Departure } from '../kernel/signal.js';
 import { type BodyTime, readBody } from './body.js';
@@ -34,19 +34,9 @@ function asSent(req: NodeRequest): RequestMeaning {
   return { method: req.method ?? 'GET', target: req.originalUrl ?? req.url ?? '/' };
 }
 
-/**
- * What a request means to the dialects; see `meaningOf`.
- * @param mount the part of the URL that the framework has cut off, such as Express's `req.baseUrl`
- * @param target path and query as the framework's router sees them, where that is not what was sent
- */
-export function mountedMeaning(
-  req: NodeRequest,
-  mount: string,
-  dialects: readonly Dialect[],
-  target?: string,
-): RequestMeaning {
+/** What a request means to the dialects; see `meaningOf`. */
+export function mountedMeaning(req: NodeRequest, place: Place, dialects: readonly Dialect[]): RequestMeaning {
   const { 'content-length': length, 'transfer-encoding': encoding } = req.headers;
   const hasBody = encoding !== undefined || Number(length ?? 0) > 0;
-  const sent = asSent(req);
-  return meaningOf(target === undefined ? sent : { method: sent.method, target }, hasBody, mount, dialects);
+  return meaningOf(asSent(req), hasBody, place, dialects);
 }

@@ -3,6 +3,7 @@ import { applicationGate, type HttpLimiter, type Identification } from '../http/
 import type { Dialect } from '../http/dialect.js';
 import type { Gate } from '../http/gate.js';
 import { type Headgate, headersOf, headgateOf } from '../http/headgate.js';
+import type { Place } from '../http/meaning.js';
 import type { Opened, Passage, Turned } from '../http/passage.js';
 import { producesTokens } from '../http/settlement.js';
 import { isLater } from '../kernel/later.js';
@@ -12,11 +13,7 @@ import type { NodeRequest } from './message.js';
 import { setHeaders } from './refusal.js';
 import { type TappedResponse, tapResponse } from './response-tap.js';
 
-export interface NodeAsk {
-  /** The part of the URL that the framework has cut off, such as Express's `req.baseUrl`. */
-  readonly mount?: string;
-  /** Path and query as the framework's router sees them, where that is not what was sent. */
-  readonly target?: string;
+export interface NodeAsk extends Place {
   /** Who is asking, where the application knows better than the policy. */
   identify?(): Identification | Promise<Identification>;
 }
@@ -35,7 +32,7 @@ export class NodeGate {
   /** Decides. Undefined when the client has gone meanwhile: whoever has left needs no answer, and no handler. */
   async open(req: NodeRequest, res: TappedResponse, ask: NodeAsk): Promise<Opened | Turned | undefined> {
     const { clock, policy } = this.#limiter;
-    const meaning = mountedMeaning(req, ask.mount ?? '', this.#dialects, ask.target);
+    const meaning = mountedMeaning(req, ask, this.#dialects);
     const request = nodeGateRequest(req, res, { meaning, clock, bodyTimeoutMs: policy.client.bodyMs });
     try {
       const identified = ask.identify?.();

@@ -34,6 +34,11 @@ export type ConformanceHandler = (exchange: Exchange) => Promise<void>;
 export interface AdapterSetup {
   /** One adapter for each, the outermost first. */
   readonly limiters: readonly Limiter[];
+  /**
+   * The path that adapters and handler stand below, as the framework mounts things: empty for the whole server, `/ai`, or one
+   * with a parameter as the framework writes them, `/teams/:team`.
+   */
+  readonly mount: string;
   /** Where the framework's own JSON parser stands, as seen from the adapter. */
   readonly parser: 'none' | 'before' | 'after';
   readonly handler: ConformanceHandler;
@@ -126,13 +131,19 @@ export interface World {
   readonly ledger: Ledger;
   readonly url: string;
   /** Sends a chat request, as JSON. */
-  chat(more?: { readonly signal?: AbortSignal; readonly path?: string; readonly body?: object }): Promise<Response>;
+  chat(more?: {
+    readonly signal?: AbortSignal;
+    readonly method?: string;
+    readonly path?: string;
+    readonly body?: object;
+  }): Promise<Response>;
 }
 
 export interface WorldSetup {
   readonly policy: object;
   /** A second limiter, inside the first. */
   readonly inner?: Ledger;
+  readonly mount?: string;
   readonly parser?: AdapterSetup['parser'];
   readonly handler: ConformanceHandler;
 }
@@ -146,10 +157,11 @@ export async function inWorld(
   const ledger = new Ledger(setup.policy);
   const ledgers = [ledger, ...(setup.inner === undefined ? [] : [setup.inner])];
   const limiters = ledgers.map(({ limiter }) => limiter);
-  const server = await harness.start({ limiters, parser: setup.parser ?? 'none', handler: setup.handler });
-  const chat: World['chat'] = ({ signal, path = '/api/chat', body = question } = {}) =>
+  const { mount = '', parser = 'none', handler } = setup;
+  const server = await harness.start({ limiters, mount, parser, handler });
+  const chat: World['chat'] = ({ signal, method = 'POST', path = '/api/chat', body = question } = {}) =>
     fetch(`${server.url}${path}`, {
-      method: 'POST',
+      method,
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
       ...(signal === undefined ? {} : { signal }),

@@ -9,7 +9,7 @@ type Peer = { readonly address: string; readonly port: number };
 type Handler = (request: FetchRequest, peer: Peer) => Response | Promise<Response>;
 
 const harness: AdapterHarness = {
-  start: ({ limiters, parser, handler }) => {
+  start: ({ limiters, mount, parser, handler }) => {
     const last: Handler = async (request, { port }) => {
       const parsed = parser === 'after' ? await request.json() : undefined;
       return exchangeThrough(handler, {
@@ -21,7 +21,7 @@ const harness: AdapterHarness = {
       });
     };
     const through = (inner: Handler, limiter: Limiter): Handler =>
-      limiter.handler(inner, { dialects: defaultDialects, address: (_request, peer) => peer.address });
+      limiter.handler(inner, { dialects: defaultDialects, mount, address: (_request, peer) => peer.address });
     const limited = [...limiters].reverse().reduce(through, last);
     // A parser before would have to make a new request of what it parsed, since there is no place to leave it.
     const parsing: Handler = async (request, peer) =>

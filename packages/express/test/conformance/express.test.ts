@@ -6,12 +6,12 @@ import { drained, listen, textOf, versions } from '../support/express-server.js'
 
 for (const { name, express } of versions) {
   const harness: AdapterHarness = {
-    start: ({ limiters, parser, handler }) => {
+    start: ({ limiters, mount, parser, handler }) => {
       const app = express();
       if (parser === 'before') app.use(express.json());
-      for (const limiter of limiters) app.use(ollamaLimiter(limiter));
+      for (const limiter of limiters) app.use(mount, ollamaLimiter(limiter));
       if (parser === 'after') app.use(express.json());
-      app.use((req, res, next) => {
+      app.use(mount, (req, res, next) => {
         handler(exchangeOf(req, res)).catch(next);
       });
       return listen(app);

@@ -2,7 +2,7 @@
 import { request } from 'node:http';
 import { createLimiter, PolicyError } from '@headgate/core';
 import type { ErrorRequestHandler, Express } from 'express';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { ollamaLimiter } from '../../src/index.js';
 import { ask, chunkLine, question } from '../support/ask.js';
 import { chargesOf } from '../support/charges.js';
@@ -59,6 +59,21 @@ describe.each(versions)('$name', ({ express }) => {
       for (const [method, path] of spellings) statuses.push((await ask(`${url}${path}`, question, { method })).status);
       expect(statuses).toEqual([200, 429, 429, 429, 429]);
     });
+  });
+
+  test('F13: a router with prompts that the limiter does not stand below is told once', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockReturnValue();
+    const app = express();
+    app.use(ollamaLimiter(once));
+    app.use(
+      '/ai',
+      express.Router().post('/api/chat', (_req, res) => void res.end('{}')),
+    );
+    await withApp(app, async ({ url }) => {
+      for (let i = 0; i < 3; i++) expect((await ask(`${url}/ai/api/chat`)).status).toBe(200);
+    });
+    const about = { type: 'HeadgateWarning', code: 'HG_PATH_OTHER' };
+    expect(warned.mock.calls).toEqual([[expect.stringMatching(/^POST \/ai\/api\/chat .* below \/ai,/), about]]);
   });
 
   test('F13: a misspelt key of the policy stops the start, an option of the adapter does not', () => {

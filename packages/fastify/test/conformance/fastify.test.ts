@@ -5,7 +5,7 @@ import {
   type ConformanceHandler,
   type Exchange,
 } from '@headgate/core/testing';
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { describe, test } from 'vitest';
 import { ollamaLimiter } from '../../src/index.js';
 import { application, listen } from '../support/fastify-server.js';
@@ -14,11 +14,14 @@ type Answering = (request: FastifyRequest, reply: FastifyReply, handler: Conform
 
 /** Fastify's own parser runs between the two hooks, so the hook decides on which side of it the adapter stands. */
 const harnessOf = (answering: Answering): AdapterHarness => ({
-  start: ({ limiters, parser, handler }) => {
+  start: ({ limiters, mount, parser, handler }) => {
     const app = application();
     const hook = parser === 'before' ? 'preHandler' : 'onRequest';
-    for (const limiter of limiters) app.register(ollamaLimiter, { limiter, hook });
-    app.all('/*', (request, reply) => answering(request, reply, handler));
+    const scope = async (instance: FastifyInstance): Promise<void> => {
+      for (const limiter of limiters) instance.register(ollamaLimiter, { limiter, hook });
+      instance.all('/*', (request, reply) => answering(request, reply, handler));
+    };
+    app.register(scope, { prefix: mount });
     return listen(app);
   },
 });

@@ -13,8 +13,8 @@ const parsing: MiddlewareHandler = async (c, next) => {
 
 describe.each(runtimes)('$name', ({ start }) => {
   const harness: AdapterHarness = {
-    start: ({ limiters, parser, handler }) => {
-      const app = new Hono();
+    start: ({ limiters, mount, parser, handler }) => {
+      const app = mount === '' ? new Hono() : new Hono().basePath(mount);
       // Errors are expected here; Hono prints those that it is not told what to do with.
       app.onError((_error, c) => c.text('the handler threw', 500));
       if (parser === 'before') app.use(parsing);

@@ -6,19 +6,22 @@ import {
   type Exchange,
 } from '@headgate/core/testing';
 import { bodyParser } from '@koa/bodyparser';
-import type { Context } from 'koa';
+import Router from '@koa/router';
+import Koa3, { type Context, type Middleware } from 'koa';
+import mount from 'koa-mount';
 import { describe, test } from 'vitest';
 import { ollamaLimiter } from '../../src/index.js';
 import { listen, textOf, versions } from '../support/koa-server.js';
 
 for (const { name, Koa } of versions) {
   const harness: AdapterHarness = {
-    start: ({ limiters, parser, handler }) => {
+    start: ({ limiters, mount: path, parser, handler }) => {
       const app = new Koa();
       if (parser === 'before') app.use(bodyParser());
-      for (const limiter of limiters) app.use(ollamaLimiter(limiter));
-      if (parser === 'after') app.use(bodyParser());
-      app.use((ctx) => streaming(ctx, handler));
+      const stack: Middleware[] = limiters.map((limiter) => ollamaLimiter(limiter));
+      if (parser === 'after') stack.push(bodyParser());
+      stack.push((ctx) => streaming(ctx, handler));
+      app.use(below(path, stack));
       return listen(app);
     },
   };
@@ -26,6 +29,14 @@ for (const { name, Koa } of versions) {
   describe(name, () => {
     for (const scenario of adapterConformance(harness)) test(scenario.name, scenario.run);
   });
+}
+
+/** `koa-mount` knows no parameters; a router does. */
+function below(path: string, stack: readonly Middleware[]): Middleware {
+  if (path.includes(':')) return new Router({ prefix: path }).all('/{*rest}', ...stack).routes() as Middleware;
+  const app = new Koa3();
+  for (const middleware of stack) app.use(middleware);
+  return path === '' ? mount(app) : mount(path, app);
 }
 
 /** Answers as Koa streams: the middleware is done once the body is set, and the body goes on. */

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest';
 import type { Dialect } from '../../../src/http/dialect.js';
-import { mountedMeaning, type NodeRequest } from '../../../src/node/index.js';
+import { mountedMeaning, type NodeRequest, type Place } from '../../../src/node/index.js';
 
 /** Knows one path for prompts, one for listings, and refuses every other. */
 const dialect = {
   route: (method: string, path: string) => {
-    const known = { '/api/chat': 'POST', '/api/tags': 'GET' }[path];
-    if (known === method) return { operation: 'chat', path, method, kind: 'chat', body: 'json' };
+    const known = { '/api/chat': 'POST', '/v1/keys': 'POST', '/api/tags': 'GET' }[path];
+    const body = known === 'GET' ? 'none' : 'json';
+    if (known === method) return { operation: 'chat', path, method, kind: 'chat', body };
     return { reason: known === undefined ? 'not-found' : 'bad-method', status: 404, message: '' };
   },
 } as unknown as Dialect;
@@ -27,6 +28,31 @@ test.each<[string, string, object, string, string]>([
   ['PUT /api/chat', '', body, 'POST', '/api/chat'],
   ['PATCH /api/chat', '', { 'transfer-encoding': 'chunked' }, 'POST', '/api/chat'],
   ['GET /api/chat', '', body, 'POST', '/api/chat'],
+  // The mount is cut by its segments, whatever they are called and however they are spelt.
+  ['POST /%61i/api/chat', '/ai', body, 'POST', '/api/chat'],
+  ['POST /%61%69/api/%63hat/', '/ai', body, 'POST', '/api/chat'],
+  ['POST /a/api/chat', '/:team', body, 'POST', '/api/chat'],
+  ['POST /redteam/api/chat', '/:team', body, 'POST', '/api/chat'],
+  ['POST /ai/%C3%A9/api/chat', '/ai/:team', body, 'POST', '/api/chat'],
+  ['POST /%ff/api/chat', '/:team', body, 'POST', '/api/chat'],
+  ['POST /ai/api/chat', '/ai/:team?', body, 'POST', '/api/chat'],
+  ['POST /ai/v2/api/chat', '/ai', body, 'POST', '/ai/v2/api/chat'],
+  ['POST /ai/v2/api/chat', '/:path{.+}', body, 'POST', '/api/chat'],
+  ['POST /one/two/three/api/chat', '*', body, 'POST', '/api/chat'],
+  // Other things than the path that a target may be.
+  ['POST http://x/api/chat', '', body, 'POST', '/api/chat'],
+  ['POST HTTP://x:80/ai/api/chat?y', '/ai', body, 'POST', '/api/chat?y'],
+  ['POST http:///api/chat', '', body, 'POST', 'http:///api/chat'],
+  ['POST /api/chat#/x', '', body, 'POST', '/api/chat#/x'],
+  // Of several readings one that takes a prompt counts.
+  ['POST /api/chat;x', '', body, 'POST', '/api/chat'],
+  ['POST /api/chat/%3bx', '', body, 'POST', '/api/chat'],
+  ['POST /a;b/api/chat;c', '/:team', body, 'POST', '/api/chat'],
+  ['GET /api/chat;/api/tags', '*', body, 'POST', '/api/chat'],
+  ['GET /api/tags/api/chat', '*', body, 'POST', '/api/chat'],
+  // A key keeps its case, and what is decoded for a comparison is not decoded twice.
+  ['POST /k/Key%2541/API/chat', '', body, 'POST', '/k/Key%2541/api/chat'],
+  ['POST /v1/%E2%84%AAeys', '', body, 'POST', '/v1/keys'],
   // Without a body there is no prompt, and the path is the application's own.
   ['GET /api/chat', '', none, 'GET', '/api/chat'],
   ['GET /api/tags', '', body, 'GET', '/api/tags'],
@@ -37,5 +63,23 @@ test.each<[string, string, object, string, string]>([
 ])('F13: %s below "%s"', (sent, mount, headers, method, target) => {
   const [sentMethod, originalUrl] = sent.split(' ');
   const req = { method: sentMethod, originalUrl, url: 'rewritten', headers } as unknown as NodeRequest;
-  expect(mountedMeaning(req, mount, [dialect])).toEqual({ method, target });
+  expect(mountedMeaning(req, { mount }, [dialect])).toEqual({ method, target });
+});
+
+test.each<[string, Place, string, string]>([
+  // method and URL as sent, where the limiter stands, what it means
+  ['POST /chat', { below: '/api/chat' }, 'POST', '/api/chat'],
+  ['POST /ai/api/chat', { routed: ['/api/chat?rewritten'] }, 'POST', '/api/chat?rewritten'],
+  ['POST /ai/x/api/chat', { mount: '/ai', below: '/x/api/chat' }, 'POST', '/ai/x/api/chat'],
+  ['POST /ai/x/api/chat', { mount: ['/', '/ai/v2', '/ai'] }, 'POST', '/api/chat'],
+  ['POST /ai/x%2Fy/what', { mount: '/ai/:team', pattern: '/ai/:team/api/chat' }, 'POST', '/api/chat'],
+  // A pattern's parameters are no values, and a listing is not what it says.
+  ['GET /page', { pattern: '/api/tags' }, 'GET', '/page'],
+  // What one of its readers could read in two ways is not passed as something else.
+  ['POST /page', { below: '//page' }, 'POST', '//page'],
+  ['POST /page', { routed: ['/pa%2fge'] }, 'POST', '/pa%2fge'],
+])('F13: %s where the framework says %j', (sent, place, method, target) => {
+  const [sentMethod, url] = sent.split(' ');
+  const req = { method: sentMethod, url, headers: body } as unknown as NodeRequest;
+  expect(mountedMeaning(req, place, [dialect])).toEqual({ method, target });
 });

@@ -1,0 +1,55 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import type { Dialect } from '../../../src/http/dialect.js';
+import { warnOfPrompts } from '../../../src/http/overlooked.js';
+
+const dialect = {
+  route: (method: string, path: string) =>
+    path === '/api/chat' && method === 'POST'
+      ? { operation: 'chat', path, method, kind: 'chat', body: 'json' }
+      : undefined,
+} as unknown as Dialect;
+
+/** What is said about these requests, each `METHOD path`, to one limiter. */
+function warnings(...requests: string[]): unknown[][] {
+  const spy = vi.spyOn(process, 'emitWarning').mockReturnValue();
+  spy.mockClear();
+  const limiter = {};
+  for (const request of requests) {
+    const [method, path] = request.split(' ');
+    warnOfPrompts(limiter, method!, path!, [dialect]);
+  }
+  return spy.mock.calls;
+}
+
+afterEach(() => void vi.unstubAllGlobals());
+
+test('F13: a path that ends as one for prompts does is told with its remedy', () => {
+  const [first, ...more] = warnings('POST /ai/v2/api/chat');
+  expect(first).toEqual([expect.any(String), { type: 'HeadgateWarning', code: 'HG_PATH_OTHER' }]);
+  expect(first![0]).toMatch(/^POST \/ai\/v2\/api\/chat counts as operation "other".* below \/ai\/v2, by the prefix/);
+  expect(more).toEqual([]);
+});
+
+test('it is told once for each shape, and at most for sixteen, whatever clients try', () => {
+  expect(warnings('POST /a/api/chat', 'PUT /b/api/chat', 'POST /a/API/Chat/')).toHaveLength(1);
+  expect(warnings('POST /a/api/chat', 'POST /a/b/api/chat')).toHaveLength(2);
+  const deeper = Array.from({ length: 40 }, (_, depth) => `POST ${'/x'.repeat(depth + 1)}/api/chat`);
+  expect(warnings(...deeper)).toHaveLength(16);
+});
+
+test('what asks for nothing, or ends otherwise, is not told', () => {
+  expect(warnings('GET /a/api/chat', 'HEAD /a/api/chat', 'POST /a/api/chats', 'POST /a/b', 'POST /')).toEqual([]);
+});
+
+test('what a client has written cannot break a line or fill one', () => {
+  const [call] = warnings(`POST /\u009b31m\u2028${'y'.repeat(5_000)}/api/chat`);
+  expect(call![0]).toMatch(/^[ -~]{1,800}$/);
+});
+
+test('where there is no process the console is told', () => {
+  const said = vi.spyOn(console, 'warn').mockReturnValue();
+  vi.stubGlobal('process', undefined);
+  warnOfPrompts({}, 'POST', '/ai/api/chat', [dialect]);
+  vi.unstubAllGlobals();
+  expect(said.mock.calls).toEqual([[expect.stringMatching(/^HG_PATH_OTHER: POST \/ai\/api\/chat counts/)]]);
+});
