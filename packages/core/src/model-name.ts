@@ -40,7 +40,13 @@ function hasTag(model: string): boolean {
 /** Whether a word fits a pattern in which `*` stands for any text. Linear in both, so a pattern cannot be made slow. */
 export function matchesPattern(pattern: string, word: string): boolean {
   if (pattern === '*' || pattern === word) return true;
-  if (!pattern.includes('*')) return false;
+  const star = pattern.indexOf('*');
+  if (star < 0) return false;
+  if (!pattern.includes('*', star + 1)) {
+    // Most patterns have one, and many are compared with every request.
+    const isLongEnough = word.length >= pattern.length - 1;
+    return isLongEnough && word.startsWith(pattern.slice(0, star)) && word.endsWith(pattern.slice(star + 1));
+  }
   const parts = pattern.split('*');
   const first = parts[0]!;
   const last = parts[parts.length - 1]!;
