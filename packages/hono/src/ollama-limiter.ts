@@ -11,7 +11,6 @@ import { type Headgate, mountOf, ownOptions, type Place, targetOf } from '@headg
 import { defaultDialects } from '@headgate/dialects';
 import { jwtVerifier } from '@headgate/jwt';
 import type { Context, MiddlewareHandler } from 'hono';
-import { matchedRoutes, routePath } from 'hono/route';
 import { FetchWay } from './fetch-way.js';
 import { NodeWay, nodeBindings } from './node-way.js';
 
@@ -70,11 +69,16 @@ export function ollamaLimiter<Rules extends object>(
   return Object.assign(middleware, { limiter });
 }
 
-/** Below the pattern that the limiter is used on, or the base path of the application that declares a route behind it. */
-function placeOf(c: Context): Place {
-  const own = mountOf(routePath(c));
-  const bases = matchedRoutes(c).map(({ basePath }) => basePath ?? '');
-  return { mount: [own, ...bases], routed: [targetOf(c.req.url), c.req.path] };
+/**
+ * Below the pattern that the limiter is used on, or the base path of the application that declares a route behind it. Asked of
+ * the request itself: `hono/route` knows requests of its own build of Hono only, and an application that requires Hono has
+ * the other one.
+ */
+function placeOf({ req }: Context): Place {
+  const { matchedRoutes, routeIndex } = req;
+  const own = mountOf(matchedRoutes[routeIndex]?.path ?? '');
+  const bases = matchedRoutes.map(({ basePath }) => basePath ?? '');
+  return { mount: [own, ...bases], routed: [targetOf(req.url), req.path] };
 }
 
 function parts(
