@@ -54,6 +54,8 @@ export class Wish implements Wanted {
 /** A slot in use, and what its holder tells of the request on it. */
 export interface BackendSlot {
   readonly backend: Backend;
+  /** The backend loads the model for this request, and others want it too: a load is thrown away when its client leaves. */
+  readonly loadsForOthers: boolean;
   /** The answer has begun. Only the first call counts. */
   firstByte(stream: boolean): void;
   /** The backend let the request down. */

@@ -181,6 +181,13 @@ export class Slot implements BackendSlot {
     return this.#sentAt;
   }
 
+  get loadsForOthers(): boolean {
+    const { residency, wanted } = this.backend;
+    const { model } = this.#wish;
+    if (this.#state !== 'sent' || this.#presence !== 'absent' || !residency.isLoading(model)) return false;
+    return residency.inFlight(model) > 1 || wanted(model);
+  }
+
   /** The first byte has come. Learned from unless told before that the request failed. */
   firstByte(stream: boolean): void {
     if (this.#state !== 'sent') return;

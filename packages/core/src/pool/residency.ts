@@ -90,12 +90,22 @@ export class Residency {
   #isRoomy(): boolean {
     const { size } = this.#models;
     if (size < this.#placesMin || size === 0) return true;
-    return size < this.#placesMax && !this.#isLoading();
+    return size < this.#placesMax && !this.#loadsAny();
   }
 
-  #isLoading(): boolean {
+  #loadsAny(): boolean {
     for (const { loadingSince } of this.#models.values()) if (loadingSince !== undefined) return true;
     return false;
+  }
+
+  /** Whether the model is still on its way into memory, as far as is known. */
+  isLoading(model: string): boolean {
+    return this.#models.get(model)?.loadingSince !== undefined;
+  }
+
+  /** Requests for the model that were sent here and have not ended. */
+  inFlight(model: string): number {
+    return this.#models.get(model)?.inFlight ?? 0;
   }
 
   /** Blocks of the prompt that the backend has read before. */
@@ -166,7 +176,7 @@ export class Residency {
     const resident = this.#models.get(model);
     if (resident === undefined) return;
     resident.loadingSince = undefined;
-    if (!this.#isLoading()) this.#leaving.clear();
+    if (!this.#loadsAny()) this.#leaving.clear();
   }
 
   release(model: string): void {

@@ -27,6 +27,7 @@ export interface PermitOwner<Holding> {
   cancelled(permit: Permit<Holding>): void;
   endedTwice(permit: Permit<Holding>): void;
   firstByte(permit: Permit<Holding>, stream: boolean): void;
+  loadsForOthers(permit: Permit<Holding>): boolean;
   failed(permit: Permit<Holding>, cause: BackendFailure): void;
   /** The holder listens to `signal`, so it must be told when the work has to end. */
   watched(permit: Permit<Holding>): void;
@@ -113,6 +114,14 @@ export class Permit<Holding = unknown> {
    */
   firstByte({ stream = true }: { readonly stream?: boolean } = {}): void {
     if (!this.#ended) this.#owner.firstByte(this, stream);
+  }
+
+  /**
+   * The backend is loading the model for this request, and others wait for the same. Ollama throws a load away when the client that
+   * began it leaves: who gives up now has everybody wait for another one.
+   */
+  get loadsForOthers(): boolean {
+    return !this.#ended && this.#owner.loadsForOthers(this);
   }
 
   /** The backend let this request down. Too often in a row, and the pool does without it for a while. */

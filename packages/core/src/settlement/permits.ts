@@ -101,6 +101,10 @@ export class Permits implements PermitOwner<Reservation> {
     holding.slot?.firstByte(stream);
   }
 
+  loadsForOthers({ holding }: Permit<Reservation>): boolean {
+    return holding.slot?.loadsForOthers === true;
+  }
+
   failed({ holding }: Permit<Reservation>, cause: BackendFailure): void {
     holding.slot?.failed(cause);
   }

@@ -11,8 +11,8 @@
  *                    ├─ the meter says stop ── finish(usage) ───▶ ended           the protocol's own "length" ending
  *                    └─ dead, idle, too long, told to stop ─ fail ▶ ended         an error inside the stream
  *
- *   from every state: the client is gone ──▶ ended, and the backend's request is destroyed at once; with
- *   `onClientGone: finish` a backend that has begun goes on to its end, and what it produces is counted and dropped
+ *   from every state: the client is gone ──▶ ended, and the backend's request is destroyed at once, or when the model is loaded
+ *   that others wait for; with `onClientGone: finish` a backend that has begun goes on to its end: counted and dropped
  *
  * What the permit ends with:
  *   cancel   no backend was reached, or the backend failed before the first byte: nothing is charged
@@ -27,6 +27,7 @@ import { checkedBody, mustCheck } from './checked.js';
 import { Delivery } from './delivery.js';
 import { answerProblem, broken, refusalFor, refusalIn, timeoutsFor } from './failures.js';
 import { beginAnswer } from './head.js';
+import { afterLoad } from './load.js';
 import { type OutgoingContext, outgoingOf } from './outgoing.js';
 import type { RequestRecord } from './record.js';
 import { Tries } from './tries.js';
@@ -254,13 +255,15 @@ export class Exchange {
     this.#record.cut = 'client gone';
     // While it moves no backend works on it: the try before has failed.
     const isWorkedOn = this.#state === 'passing' || (this.#state === 'sending' && this.#trip?.connected === true);
-    if (isWorkedOn && this.#policy.onClientGone !== 'cancel') {
-      this.#isGone = true;
-      this.#delivery?.leave();
-      return;
-    }
-    if (isWorkedOn || this.#state === 'checking') this.#settle(this.#delivery?.used() ?? { outputTokens: 0 });
-    else this.#end(() => this.#permit.cancel());
+    const leave = (): void => {
+      if (isWorkedOn || this.#state === 'checking') this.#settle(this.#delivery?.used() ?? { outputTokens: 0 });
+      else this.#end(() => this.#permit.cancel());
+    };
+    const stops = this.#policy.onClientGone === 'cancel';
+    this.#isGone = isWorkedOn && (!stops || this.#permit.loadsForOthers);
+    if (!this.#isGone) leave();
+    else this.#delivery?.leave();
+    if (this.#isGone && stops) afterLoad(this.#permit, this.#context.limiter.clock, leave);
   }
 
   #settle(usage: Usage): void {

@@ -43,6 +43,27 @@ describe('clients that leave', () => {
     expect(gateway.limiter.stats().open).toBe(0);
   });
 
+  it('while their backend loads a model for others too are let go only when it is loaded', async () => {
+    const { url, gateway, backend, log } = await setup(
+      { tokens: '100k/hour' },
+      { backends: [{ loadMs: 400, decodeTokensPerSecond: 100, outputTokens: 1_000 }] },
+    );
+    const client = await rawClient(gateway.port);
+    const body = JSON.stringify(streamed);
+    client.send(`POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    await backend.waitFor(() => backend.stats().inFlight === 1);
+    const other = post(`${url}/api/chat`, { ...chat, options: { num_predict: 3 } });
+    await backend.waitFor(() => backend.stats().inFlight === 2);
+    client.socket.destroy();
+    expect((await other).status).toBe(200);
+    await backend.waitFor(() => backend.stats().aborted === 1);
+    await until(() => log.length === 2, 'both are logged');
+    expect(backend.stats().loads).toBe(1);
+    const gone = log.find(({ cut }) => cut === 'client gone');
+    expect(gone?.outputTokens).toBeLessThan(100);
+    await until(() => gateway.limiter.stats().open === 0, 'all permits have ended');
+  });
+
   it('while they wait never reach a backend, and are charged nothing', async () => {
     const { gateway, backend, log } = await setup(
       { requests: '2/hour' },
