@@ -44,7 +44,7 @@ export class Identities {
 
   #identity(id: string, given: Partial<Identity> | undefined): Identity {
     const declared = this.#declared.size === 0 ? undefined : this.#declared.get(id);
-    const tier = this.#tierOf(id, given?.tier ?? declared?.tier);
+    const tier = this.#tierOf(id, said(given?.tier) ?? declared?.tier);
     return {
       id,
       tier: tier.name,
@@ -71,6 +71,11 @@ function noSuchTier(identity: string, tier: unknown, names: readonly string[]): 
   const hint = right === undefined ? '' : `; did you mean ${right}?`;
   const message = `${identity} is said to be of tier '${tier}', which the policy does not have: ${names.join(', ')}${hint}`;
   return new HeadgateError('HG_TIER', message);
+}
+
+/** A column of a database without a value may come as null or as an empty text: neither names a tier. */
+function said(tier: string | undefined): string | undefined {
+  return tier === '' ? undefined : tier;
 }
 
 /** What an application says may be anything; a weight that is none would spoil every counter that is divided by it. */

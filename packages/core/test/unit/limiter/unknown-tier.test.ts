@@ -8,7 +8,7 @@ const policy = { tiers: { free: { requests: '1/hour' }, premium: { requests: '5/
 const of = (tier: unknown, id = 'x'): AdmitRequest => ({ identity: { id, tier } as Partial<Identity> });
 
 describe('a tier that the policy never had', () => {
-  test.each(['fre', 'Free', '', '__proto__', 'constructor', 7])('`%s` is an error, by every door', async (tier) => {
+  test.each(['fre', 'Free', ' ', '__proto__', 'constructor', 7, 0])('`%s` is an error, by every door', async (tier) => {
     const { limiter } = world(policy);
     const told = expect.objectContaining({ code: 'HG_TIER' });
     expect(() => limiter.admitNow(of(tier))).toThrow(told);
@@ -32,7 +32,7 @@ describe('a tier that the policy never had', () => {
   });
 });
 
-test.each([undefined, null])('a tier of %s is none said: the declared one counts, else the default one', (tier) => {
+test.each([undefined, null, ''])('a tier of %j is none said: the declared one counts, else the default one', (tier) => {
   const { limiter } = world({
     ...policy,
     identity: [{ apiKey: { keys: { 'sk-secret-1': { id: 'ann', tier: 'premium' } } } }],
