@@ -20,12 +20,21 @@ export function headProblem(request: IncomingMessage): Refusal | undefined {
   if (expect !== undefined && expect.trim().toLowerCase() !== '100-continue') {
     return refuse('bad-request', 'the only expectation met here is 100-continue.', { status: 417 });
   }
-  // Upgrades to HTTP/2 are an offer that may be passed over, and some clients make it with every request.
-  if (headers.upgrade !== undefined && headers.upgrade.trim().toLowerCase() !== 'h2c') {
-    const message = 'upgrades of the connection, such as to WebSocket, are not served here.';
-    return refuse('bad-request', message, { status: 501 });
+  if (asksForWebSocket(headers.upgrade)) {
+    return refuse('bad-request', 'WebSocket is not spoken here.', { status: 501 });
   }
   return undefined;
+}
+
+/**
+ * Other offers, such as of TLS or HTTP/2, may be passed over, and some clients make them with every request. Whoever asks for
+ * WebSocket and nothing else could do nothing with an answer in HTTP.
+ */
+function asksForWebSocket(upgrade: string | undefined): boolean {
+  if (upgrade === undefined) return false;
+  const offers = upgrade.split(',').map((offer) => offer.trim().toLowerCase().split('/', 1)[0]!);
+  const named = offers.filter((offer) => offer !== '');
+  return named.length > 0 && named.every((offer) => offer === 'websocket');
 }
 
 function bad(message: string): Refusal {

@@ -240,22 +240,44 @@ describe('what is no request for a language model', () => {
     expect(statusOf(answer)).toBe(501);
     expect(refusalIn(answer)).toMatchObject({
       reason: 'bad-request',
-      error: worded('upgrades of the connection, such as to WebSocket, are not served here.'),
+      error: worded('WebSocket is not spoken here.'),
     });
     expect(backend.seen).toHaveLength(0);
     await until(() => log.length > 0, 'it is in the log');
     expect(log).toMatchObject([{ status: 501, reason: 'bad-request' }]);
   });
 
-  it('an offer of HTTP/2 is passed over', async () => {
-    const { gateway } = await setup({});
-    const headers = 'upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n';
+  it.each(['WebSocket', 'websocket/13, ', 'websocket\r\nupgrade: websocket'])(
+    'so is one that says %j',
+    async (upgrade) => {
+      const { gateway } = await setup({});
+      const client = await rawClient(gateway.port);
+      client.send(`GET /api/tags HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade\r\nupgrade: ${upgrade}\r\n\r\n`);
+      expect(statusOf(await client.closed)).toBe(501);
+    },
+  );
+
+  it.each([
+    ['connection: upgrade, http2-settings', 'upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__'],
+    ['connection: upgrade', 'upgrade: TLS/1.2'],
+    ['connection: upgrade', 'upgrade: HTTP/2.0'],
+    ['connection: upgrade', 'upgrade: h2c, websocket'],
+    ['connection: upgrade', 'upgrade:'],
+    ['connection: keep-alive', 'upgrade: TLS/1.2, TLS/1.3'],
+  ])('an offer that can be passed over is passed over: %s, %s', async (connection, upgrade) => {
+    const { gateway, backend } = await setup({});
+    const body = '{"model":"llama3.2","prompt":"hi","stream":false}';
     const client = await rawClient(gateway.port);
-    client.send(
-      `GET /api/version HTTP/1.1\r\nhost: localhost\r\nconnection: upgrade, http2-settings\r\n${headers}\r\n`,
-    );
+    const head = `HTTP/1.1\r\nhost: localhost\r\n${connection}\r\n${upgrade}\r\n`;
+    client.send(`GET /api/tags ${head}\r\n`);
     await until(() => client.received().endsWith('}'), 'the answer came');
     expect(statusOf(client.received())).toBe(200);
+    // What comes after it on the same connection is HTTP as before, and a body is a body.
+    client.send(`POST /api/generate ${head}content-length: ${body.length}\r\n\r\n${body}`);
+    client.send('GET /api/version HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n');
+    const answers = await client.closed;
+    expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(Array(3).fill('HTTP/1.1 200'));
+    for (const { headers } of backend.seen) expect(headers).not.toHaveProperty('upgrade');
   });
 
   it('bytes that are no HTTP are answered in JSON and the connection closed, and there is a line in the log', async () => {
