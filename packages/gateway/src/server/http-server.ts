@@ -105,11 +105,6 @@ function refuseSocket(socket: Socket, { status, headers, body }: Turned): void {
   socket.end(`${lines.join('\r\n')}\r\n\r\n${body}`, () => socket.destroy());
 }
 
-/** Whether the policy says that clients come through a proxy, and nobody else does. */
-export function isBehindProxy(policy: Policy): boolean {
-  return policy.identity.some((source) => source.kind === 'address' && source.trustProxy > 0);
-}
-
 function boundConnections(server: Server, policy: () => Policy, turnAway: TurnAway): void {
   const counts = new Map<string, number>();
   server.on('connection', (socket: Socket) => {

@@ -3,12 +3,13 @@
  * asked for, and the name that the page asks by: one whose name was pointed here (DNS rebinding) is no other origin to the
  * browser, but asks by that name. The rules are Ollama's, which cannot keep them itself behind a gateway, since what it sees
  * are the gateway's own requests. Who sends no `Origin` and asks by a name of this machine, as programs do, is not concerned.
+ * The name is not asked for where it could not have helped such a page.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hostname, networkInterfaces } from 'node:os';
 import { matchesPattern, type Policy, type Refusal, refuse } from '@headgate/core';
+import { isTrustedProxy } from '@headgate/core/http';
 import { isLoopback } from '../admin/access.js';
-import { isBehindProxy } from './http-server.js';
 import { exposedHeaders, preflightHeaders } from './preflight.js';
 
 /** Ollama's own: pages of this machine, and programs that are made of pages. */
@@ -46,7 +47,7 @@ export class Origins {
     const policy = this.#options.policy();
     if (origin !== '') {
       response.setHeader('vary', 'origin');
-      if (!isOwn(origin, host)) {
+      if (!isOwn(origin, host) && !isOwn(origin, passedHost(request, policy))) {
         const { origins } = policy.guard;
         if (!isAllowed(origin, origins)) return foreignOrigin(origin);
         response.setHeader('access-control-allow-origin', origins.includes('*') ? '*' : origin);
@@ -57,21 +58,51 @@ export class Origins {
         response.setHeader('access-control-expose-headers', exposedHeaders);
       }
     }
-    return this.#mayBeAskedAs(host, policy) ? undefined : foreignHost(host);
+    return this.#mayBeAskedAs(host, request, policy) ? undefined : foreignHost(host);
   }
 
-  /** Behind a proxy clients ask by the proxy's name, and no browser reaches this machine but through it. */
-  #mayBeAskedAs(host: string, policy: Policy): boolean {
+  #mayBeAskedAs(host: string, request: IncomingMessage, policy: Policy): boolean {
     this.#isLocal ??= isLoopback(this.#options.address());
-    if (!this.#isLocal || isBehindProxy(policy) || isOfThisMachine(nameIn(host))) return true;
+    if (!this.#isLocal || isOfThisMachine(nameIn(host))) return true;
+    if (isBehindProxies(policy) || needsSecret(request, policy)) return true;
     const { origins } = policy.guard;
     return ['http', 'https'].some((scheme) => isListed(`${scheme}://${host.toLowerCase()}`, origins));
   }
 }
 
+/** Clients then ask by the proxy's name, and no browser reaches this machine but through it. */
+function isBehindProxies({ identity }: Policy): boolean {
+  return identity.some(
+    (source) =>
+      (source.kind === 'address' || source.kind === 'header') &&
+      typeof source.trustProxy === 'number' &&
+      source.trustProxy > 0,
+  );
+}
+
+/**
+ * Whether nobody is recognised in this request without a secret, which a page whose name was pointed here does not have. It can
+ * name a user in a header, though, as a server on this machine would whose word is believed.
+ */
+function needsSecret(request: IncomingMessage, { identity }: Policy): boolean {
+  return identity.every((source) => {
+    if (source.kind === 'address') return false;
+    if (source.kind === 'apiKey') return source.unknown !== 'accept';
+    if (source.kind === 'jwt' || request.headers[source.name] === undefined) return true;
+    return !isTrustedProxy({ identity: [source] }, request.socket.remoteAddress ?? '');
+  });
+}
+
+/** By which name a proxy in front was asked; a page cannot say this of itself without a preflight, which its origin fails. */
+function passedHost(request: IncomingMessage, policy: Policy): string {
+  const name = request.headers['x-forwarded-host'];
+  if (typeof name !== 'string' || !isTrustedProxy(policy, request.socket.remoteAddress ?? '')) return '';
+  return name.split(',', 1)[0]!.trim();
+}
+
 /** A page of what is asked: no other origin, as far as its browser is concerned. */
 function isOwn(origin: string, host: string): boolean {
-  return origin === `http://${host}` || origin === `https://${host}`;
+  return host !== '' && (origin === `http://${host}` || origin === `https://${host}`);
 }
 
 function isAllowed(origin: string, further: readonly string[]): boolean {

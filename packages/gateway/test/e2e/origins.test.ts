@@ -245,6 +245,27 @@ describe('a page that may ask', () => {
   });
 });
 
+describe('a page of the name that a proxy in front was asked by', () => {
+  const origin = 'https://llm.example.com';
+  const passedOn = { host: '127.0.0.1:8080', origin, 'x-forwarded-host': 'llm.example.com' };
+
+  it.each([{ address: { trustProxy: 1 } }, { header: { name: 'x-user', trustProxy: '127.0.0.1' } }])(
+    'may ask, where %j trusts the proxy',
+    async (source) => {
+      const { gateway } = await setup({ identity: [source, ...('address' in source ? [] : [{ address: {} }])] });
+      const ask = asker(gateway.port);
+      expect((await ask({ ...generated, headers: passedOn })).status).toBe(200);
+      const other = { ...passedOn, 'x-forwarded-host': 'other.example.com' };
+      expect((await ask({ ...generated, headers: other })).status).toBe(403);
+    },
+  );
+
+  it('may not, where nobody is trusted', async () => {
+    const { gateway } = await setup({});
+    expect((await asker(gateway.port)({ ...generated, headers: passedOn })).status).toBe(403);
+  });
+});
+
 describe('a program', () => {
   it('that names no origin is answered as ever, with nothing for browsers', async () => {
     const { gateway } = await setup({ requests: '1/hour' });
@@ -264,6 +285,7 @@ describe('a program', () => {
       { guard: { origins: ['https://llm.example.com'] } },
       { guard: { origins: ['*'] } },
       { identity: [{ address: { trustProxy: 1 } }] },
+      { identity: [{ header: { name: 'x-user', trustProxy: 1 } }, { apiKey: { unknown: 'accept' } }, { address: {} }] },
     ]) {
       const { gateway } = await setup(policy);
       expect((await asker(gateway.port)(named)).status).toBe(200);
@@ -272,6 +294,43 @@ describe('a program', () => {
     const refused = await asker(gateway.port)(named);
     expect(refused.status).toBe(403);
     expect(refused.text).toContain('llm.example.com is no name of this machine');
+  });
+
+  it('asks by any name where nobody is known without a secret: a page whose name was pointed here has none', async () => {
+    const apiKey = { keys: { k1: { id: 'a' } } };
+    const header = { name: 'x-user', trustProxy: '127.0.0.1' };
+    const jwt = { jwks: 'http://127.0.0.1:1/jwks' };
+    const withKey = { ...named, headers: { ...named.headers, authorization: 'Bearer k1' } };
+    for (const identity of [
+      [{ apiKey }],
+      [{ apiKey: { ...apiKey, unknown: 'ignore' } }, { jwt }],
+      // Nobody names a user in this request, so it is the key that counts.
+      [{ header }, { apiKey }],
+      [{ header: { ...header, trustProxy: '192.0.2.1' } }, { apiKey }],
+    ]) {
+      const { gateway } = await setup({ identity });
+      const ask = asker(gateway.port);
+      expect([identity, (await ask(withKey)).status]).toEqual([identity, 200]);
+      const own = { ...named.headers, origin: 'https://llm.example.com' };
+      expect([identity, (await ask({ ...named, headers: own })).status]).toEqual([identity, 401]);
+      expect((await ask({ ...withKey, headers: { ...withKey.headers, origin: far } })).status).toBe(403);
+    }
+  });
+
+  it('asks by names of this machine only, where a page whose name was pointed here would be known', async () => {
+    const apiKey = { keys: { k1: { id: 'a' } } };
+    const header = { name: 'X-User', trustProxy: '127.0.0.1' };
+    for (const identity of [
+      [{ apiKey: { unknown: 'accept' } }],
+      [{ apiKey: { ...apiKey, unknown: 'accept' } }],
+      [{ apiKey }, { address: {} }],
+      [{ apiKey }, { header }],
+    ]) {
+      const { gateway } = await setup({ identity });
+      const ask = asker(gateway.port);
+      const headers = { ...named.headers, 'x-user': 'ann', authorization: 'Bearer any' };
+      expect([identity, (await ask({ ...named, headers })).status]).toEqual([identity, 403]);
+    }
   });
 
   it('asks by any name where the gateway listens for others, as Ollama has it', async () => {
