@@ -29,8 +29,7 @@ export class Sources {
     this.declared = byIndex(keys, prints);
     for (const source of identity) {
       if (source.kind !== 'header' || typeof source.trustProxy === 'number') continue;
-      const networks = source.trustProxy.map(readNetwork).filter((one) => one !== undefined);
-      this.#networks.set(source, networks);
+      this.#networks.set(source, networksOf(source.trustProxy));
     }
   }
 
@@ -55,16 +54,30 @@ export class Sources {
   }
 }
 
-/** Whether this peer is a proxy in front that the policy trusts, so that many clients come through it. */
+/** Of this machine, of private networks, and of those that providers keep to themselves (RFC 6598). */
+const nearNetworks = networksOf([
+  ...['127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', '169.254.0.0/16'],
+  ...['::1', 'fc00::/7', 'fe80::/10'],
+]);
+
+/**
+ * Whether this peer is a proxy in front that the policy trusts, so that many clients come through it. Where the policy only says
+ * how many there are, it is one that is near: a client from elsewhere that reaches the listener by itself is none.
+ */
 export function isTrustedProxy({ identity }: Pick<Policy, 'identity'>, remoteAddress: string): boolean {
   const groups = readIp(remoteAddress);
+  if (groups === undefined) return false;
   return identity.some((source) => {
-    if (source.kind === 'address') return source.trustProxy > 0;
-    if (source.kind !== 'header') return false;
-    if (typeof source.trustProxy === 'number') return true;
-    const networks = source.trustProxy.map(readNetwork).filter((one) => one !== undefined);
-    return groups !== undefined && networks.some((network) => isWithin(groups, network));
+    if (source.kind !== 'address' && source.kind !== 'header') return false;
+    const { trustProxy } = source;
+    if (trustProxy === 0) return false;
+    const networks = typeof trustProxy === 'number' ? nearNetworks : networksOf(trustProxy);
+    return networks.some((network) => isWithin(groups, network));
   });
+}
+
+function networksOf(texts: readonly string[]): Network[] {
+  return texts.map(readNetwork).filter((network) => network !== undefined);
 }
 
 function byIndex(keys: readonly DeclaredKey[], prints: KeyPrints): ReadonlyMap<string, DeclaredKey> {

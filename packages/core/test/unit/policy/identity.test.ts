@@ -124,10 +124,18 @@ test('variables of the environment stand in any value', () => {
   expect(policy.keysMax).toBe(50_000);
 });
 
+/** Of this machine, a private network or one of a provider's own, or of the world. */
+const near = {
+  ...{ '127.0.0.1': true, '::1': true, '::ffff:127.0.0.1': true, '10.0.0.5': true, '::ffff:10.0.0.5': true },
+  ...{ '172.16.0.1': true, '172.31.9.9': true, '192.168.1.5': true, '100.64.0.1': true, '169.254.1.1': true },
+  ...{ 'fd00::1': true, 'fe80::1%eth0': true, '172.32.0.1': false, '192.0.2.1': false, '::ffff:192.0.2.1': false },
+  ...{ '2001:db8::1': false, '8.8.8.8': false, '': false },
+};
+
 test.each<[string, object, Record<string, boolean>]>([
   ['none that is named', { address: {} }, { '10.0.0.5': false }],
-  ['any, by their number', { address: { trustProxy: 1 } }, { '10.0.0.5': true, '192.0.2.1': true }],
-  ['any, by their number, for a header', { header: { name: 'x-user', trustProxy: 1 } }, { '192.0.2.1': true }],
+  ['any that is near, by their number', { address: { trustProxy: 1 } }, near],
+  ['any that is near, by their number, for a header', { header: { name: 'x-user', trustProxy: 1 } }, near],
   [
     'those with these addresses',
     { header: { name: 'x-user', trustProxy: ['10.0.0.0/8', 'fd00::/8'] } },
