@@ -3,7 +3,8 @@
  * no identities and no sockets, so a gate, an adapter or a test can use it alone.
  *
  * Contract
- *  1. `route` sees the percent-decoded path without the query; it is exact and case-sensitive.
+ *  1. `route` sees the percent-decoded path without the query; it is exact and case-sensitive, and its paths have at most
+ *     `pathSegmentsMax` segments.
  *  2. `read` gets a body that was parsed strictly; it refuses what the backend could read differently.
  *  3. What `Reading.forward` returns is a new serialisation of what was checked, never the client's bytes.
  *  4. A meter passes bytes through unchanged, by reference where it can, and never waits: what it was pushed it returns,
@@ -12,6 +13,9 @@
  */
 import type { Operation, Refusal, ToolResults, Usage } from '../model.js';
 import type { GuardRules } from '../policy/policy.js';
+
+/** Longest path of a dialect, segments. Below prefixes of any length it is looked for at the end of a path, in so many of them. */
+export const pathSegmentsMax = 16;
 
 export type JsonValue = null | boolean | number | string | JsonValue[] | JsonObject;
 export interface JsonObject {

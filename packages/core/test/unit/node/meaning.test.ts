@@ -83,3 +83,46 @@ test.each<[string, Place, string, string]>([
   const req = { method: sentMethod, url, headers: body } as unknown as NodeRequest;
   expect(mountedMeaning(req, place, [dialect])).toEqual({ method, target });
 });
+
+/** Counts what it is asked, of paths of any length. */
+function counted(): { readonly counting: Dialect; readonly asked: () => number } {
+  let calls = 0;
+  const route = (method: string, path: string) => {
+    calls++;
+    return dialect.route(method, path);
+  };
+  return { counting: { route } as unknown as Dialect, asked: () => calls };
+}
+
+const places: readonly Place[] = [
+  {},
+  { mount: '/ai/:team' },
+  { mount: '*' },
+  { mount: '*', below: '/x' },
+  { mount: ['/ai', '*'], pattern: '*' },
+];
+test.each(places)('F13: a dialect is asked as often about a long path as about a short one: %j', (place) => {
+  const asked = (path: string): number => {
+    const { counting, asked } = counted();
+    mountedMeaning({ method: 'PUT', url: path, headers: body } as unknown as NodeRequest, place, [counting]);
+    return asked();
+  };
+  for (const segment of ['/a', '/A', '/a;', '/;', ';/a', '/%41', '/api/chats', '/k/a', '/%3b']) {
+    const [long, longer] = [segment.repeat(200), segment.repeat(4_000)].map(asked);
+    expect(longer, segment).toBe(long);
+    expect(long, segment).toBeLessThan(200);
+  }
+});
+
+test.each([
+  ['/a'.repeat(3_000), '/api/chat'],
+  ['/a'.repeat(3_000), '/API/chat/'],
+  ['/a'.repeat(3_000), '/api/chat;x'],
+  ['/a'.repeat(3_000), '/k/key/api/chat'],
+])('F13: and its end is found however long it is', (before, end) => {
+  const known = end.replace(/[/;]x?$/, '').toLowerCase();
+  const req = { method: 'POST', url: before + end, headers: body } as unknown as NodeRequest;
+  expect(mountedMeaning(req, { mount: '*' }, [dialect])).toEqual({ method: 'POST', target: known });
+  const cut = { ...req, url: `${before}/api/chat;${'/b'.repeat(3_000)}` } as NodeRequest;
+  expect(mountedMeaning(cut, { mount: '*' }, [dialect])).toEqual({ method: 'POST', target: '/api/chat' });
+});

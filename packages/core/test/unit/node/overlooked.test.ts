@@ -37,6 +37,23 @@ test('it is told once for each shape, and at most for sixteen, whatever clients 
   expect(warnings(...deeper)).toHaveLength(16);
 });
 
+test('F13: what a client sends is looked at from its end, and no more once enough was told', () => {
+  const spy = vi.spyOn(process, 'emitWarning').mockReturnValue();
+  const route = vi.fn(dialect.route);
+  const limiter = {};
+  const askedAbout = (path: string): number => {
+    route.mockClear();
+    warnOfPrompts(limiter, 'POST', path, [{ route } as unknown as Dialect]);
+    return route.mock.calls.length;
+  };
+  expect(askedAbout('/a'.repeat(8_000))).toBe(askedAbout('/a'.repeat(100)));
+  expect(askedAbout('/a'.repeat(8_000))).toBeLessThan(50);
+  spy.mockClear();
+  for (let depth = 1; depth <= 16; depth++) askedAbout(`${'/a'.repeat(depth * 400)}/api/chat`);
+  expect(spy.mock.calls).toHaveLength(16);
+  expect(askedAbout('/a'.repeat(8_000))).toBe(0);
+});
+
 test('what asks for nothing, or ends otherwise, is not told', () => {
   expect(warnings('GET /a/api/chat', 'HEAD /a/api/chat', 'POST /a/api/chats', 'POST /a/b', 'POST /')).toEqual([]);
 });
