@@ -34,13 +34,13 @@ export interface ParseOptions {
 export function parsePolicy(input: unknown, options: ParseOptions = {}): Policy {
   const { env = {}, positions, file } = options;
   const written = snapshot(input);
-  const report = new Report(written, positions);
+  const report = new Report(written, positions, file);
   const policy = substituteAll(written, env, report);
   report.check(policySchema, policy, []);
   // The parts are read one by one after the whole, so that a fault in one does not hide those between the others.
   const given = isMapping(policy) ? policy : {};
   const result = compile(given, env, report);
-  report.throwIfAny(file);
+  report.throwIfAny();
   return result;
 }
 
@@ -74,6 +74,7 @@ function compile(given: Readonly<Record<string, unknown>>, env: Environment, rep
     backends: compileBackends(report.check(policyShape.backends, given.backends, ['backends']), report),
     jobs: compileJobs(given.jobs, report),
     pool: compilePool(report.check(policyShape.pool, given.pool, ['pool'])),
+    remarks: report.remarks,
   };
 }
 

@@ -36,6 +36,8 @@ export interface Policy {
   readonly headers: readonly HeaderSet[];
   readonly alerts: readonly AlertRules[];
   readonly jobs: JobRules;
+  /** What it says and does nothing as it stands: sentences with place, value and remedy, for who wrote it. */
+  readonly remarks: readonly string[];
 }
 
 /** What the operator lets clients ask for (`guard` of the policy). */

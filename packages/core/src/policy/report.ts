@@ -9,19 +9,33 @@ type Issue = z.core.$ZodIssue;
 
 export class Report {
   readonly problems: Problem[] = [];
+  /** What does nothing as it stands, a sentence each. */
+  readonly remarks: string[] = [];
   /** The policy as written, before `${NAME}` is replaced: what is shown comes from here, so that no secret of the environment is. */
   readonly #written: unknown;
   readonly #positions: Positions | undefined;
+  readonly #file: string | undefined;
   readonly #seen = new Set<string>();
 
-  constructor(written: unknown, positions: Positions | undefined) {
+  constructor(written: unknown, positions: Positions | undefined, file: string | undefined) {
     this.#written = written;
     this.#positions = positions;
+    this.#file = file;
   }
 
   /** Notes a problem; the first at a path is the one that helps, further ones at the same path are left out. */
   add(path: Path, fault: Fault): void {
     this.#add(path, fault, true);
+  }
+
+  /** Notes what harms nobody and does nothing as it stands. */
+  remark(path: Path, why: string): void {
+    const { line, column } = this.#positions?.(path) ?? {};
+    const place = [this.#file, line, column].filter((part) => part !== undefined).join(':');
+    const got = valueWords(maskedValue(path, at(this.#written, path), true));
+    this.remarks.push(
+      `${place === '' ? '' : `${place}: `}${maskedPath(path, this.#written, false)} is ${got} and does nothing: ${why}`,
+    );
   }
 
   /** A key that is not one of `known`. */
@@ -61,8 +75,8 @@ export class Report {
     return undefined;
   }
 
-  throwIfAny(file: string | undefined): void {
-    if (this.problems.length > 0) throw new PolicyError(this.problems, file);
+  throwIfAny(): void {
+    if (this.problems.length > 0) throw new PolicyError(this.problems, this.#file);
   }
 
   #addIssues(issues: readonly Issue[], base: Path): void {

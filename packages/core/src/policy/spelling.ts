@@ -30,9 +30,10 @@ export function editDistance(a: string, b: string): number {
   return row[b.length]!;
 }
 
-const plain = (word: string): string => word.toLowerCase().replace(/[-_\s]/g, '');
+/** Case, `-` and `_` are no mistakes. */
+export const plain = (word: string): string => word.toLowerCase().replace(/[-_\s]/g, '');
 /** Past this many letters a word is no misspelling of anything; also keeps the distance cheap. */
-const wordLengthMax = 64;
+export const wordLengthMax = 64;
 
 /** The candidate a person most likely meant, if any comes near enough. Case, `-` and `_` do not count as mistakes. */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {

@@ -3,9 +3,8 @@ import type { Policy } from '@headgate/core';
 import { isLoopback } from '../admin/access.js';
 
 export function warningsOf(policy: Policy, host: string = policy.listen.host): string[] {
-  return [openToAll(host, policy), believesAnyone(host, policy), letsPagesIn(policy), limitsNothing(policy)].filter(
-    (warning) => warning !== undefined,
-  );
+  const warnings = [openToAll(host, policy), believesAnyone(host, policy), letsPagesIn(policy), limitsNothing(policy)];
+  return [...policy.remarks, ...warnings.filter((warning) => warning !== undefined)];
 }
 
 /** What to say of a header that is believed of whoever can connect, where that is anyone. */

@@ -5,7 +5,7 @@ import { compact, isFault } from '../read.js';
 import type { Report } from '../report.js';
 import { policyShape } from '../schema/policy.js';
 
-type Settings = Omit<Policy, 'identity' | 'tiers' | 'limits' | 'backends' | 'pool' | 'jobs'>;
+type Settings = Omit<Policy, 'identity' | 'tiers' | 'limits' | 'backends' | 'pool' | 'jobs' | 'remarks'>;
 type Given = Readonly<Record<string, unknown>>;
 
 export function compileSettings(given: Given, report: Report): Settings {
@@ -13,8 +13,8 @@ export function compileSettings(given: Given, report: Report): Settings {
   const { onClientGone, onBudgetSpent, reserve } = policyShape;
   const waiting = report.check(queue, given.queue, ['queue']);
   if (waiting?.aging !== undefined && waiting.priority !== 'strict') {
-    const expected = '`priority: strict` beside it; weighted priorities share the slots, and nothing ages';
-    report.add(['queue', 'aging'], { expected });
+    const why = 'priorities that are weighted share the slots. Say `priority: strict` beside it, or leave it out.';
+    report.remark(['queue', 'aging'], why);
   }
   const clients = report.check(client, given.client, ['client']);
   const logging = report.check(log, given.log, ['log']);

@@ -4,11 +4,14 @@ import { type ParseOptions, parsePolicy } from '../../../src/policy/parse.js';
 const whole = (input: unknown, options: ParseOptions = {}) => parsePolicy(input, options);
 const limitsOf = (input: unknown, tier = 'default') => whole(input).tiers[tier]!.limits;
 const namesOf = (input: unknown, tier = 'default') => limitsOf(input, tier).map(({ name }) => name);
+/** A reference as policies write it: the name in braces after a dollar sign. */
+const variable = (name: string) => `\${${name}}`;
 const entry = (limit: object) => whole({ limits: [limit], prices: { '*': { input: 1 } } }).limits[0]!;
 
 describe('an empty policy', () => {
   test('has every default of the documentation', () => {
     expect(parsePolicy({})).toEqual({
+      remarks: [],
       listen: { host: '127.0.0.1', port: 8080 },
       store: { kind: 'memory' },
       timeZone: 'UTC',
@@ -429,8 +432,29 @@ describe('settings', () => {
   });
 });
 
+describe('what does nothing as it stands', () => {
+  const remarksOf = (policy: object, options?: object) => parsePolicy(policy, options).remarks;
+
+  test('is no mistake, and told with its place, its value and its remedy', () => {
+    const policy = { queue: { aging: '20s', depth: 5 } };
+    const remark =
+      'queue.aging is "20s" and does nothing: priorities that are weighted share the slots. Say `priority: strict` beside it, or leave it out.';
+    expect(remarksOf(policy)).toEqual([remark]);
+    expect(parsePolicy(policy).queue).toMatchObject({ priority: 'weighted', depth: 5, agingMs: 20_000 });
+    const positions = () => ({ line: 3, column: 5 });
+    expect(remarksOf(policy, { file: 'headgate.yaml', positions })).toEqual([`headgate.yaml:3:5: ${remark}`]);
+    expect(remarksOf(policy, { file: 'headgate.yaml' })).toEqual([`headgate.yaml: ${remark}`]);
+    expect(remarksOf({ queue: { aging: variable('AGING') } }, { env: { AGING: '9s' } })).toEqual([
+      remark.replace('20s', variable('AGING')),
+    ]);
+  });
+
+  test.each([{}, { queue: {} }, { queue: { priority: 'strict', aging: '20s' } }])('is nothing in %j', (policy) => {
+    expect(remarksOf(policy)).toEqual([]);
+  });
+});
+
 describe('options that are pinned', () => {
-  const variable = (name: string) => `\${${name}}`;
   const optionsOf = (options: object, env: Record<string, string> = {}) =>
     parsePolicy({ guard: { options } }, { env }).guard.options;
 
@@ -454,10 +478,19 @@ describe('options that are pinned', () => {
   });
 
   test('may be of a newer Ollama: a name that is like none goes through as it is', () => {
-    expect(optionsOf({ num_ctx: 4096, speculative_draft: 'x', kv_cache_type: 'q8_0' })).toEqual({
-      num_ctx: 4096,
-      speculative_draft: 'x',
-      kv_cache_type: 'q8_0',
-    });
+    const given = { num_ctx: 4096, speculative_draft: 'x', kv_cache_type: 'q8_0' };
+    expect(optionsOf(given)).toEqual(given);
+    // Ollama passes over what it does not know, so these did no harm.
+    const near = { top_n: 5, min_k: 1, num_gqa: 8, top_a: 0.1, num_beams: 2 };
+    expect(optionsOf(near)).toEqual(near);
+  });
+
+  test('may be what Ollama takes for nothing in particular, and flags 0 or 1', () => {
+    const given = { main_gpu: -1, num_thread: -1, num_gpu: -1, mirostat: -1, draft_num_predict: -1, top_k: -1 };
+    expect(optionsOf(given)).toEqual(given);
+    const numbers = { temperature: -1, top_p: -1, min_p: -1, typical_p: -1 };
+    expect(optionsOf(numbers)).toEqual(numbers);
+    const flags = { numa: 1, use_mmap: 0, low_vram: '1', use_mlock: variable('LOCK') };
+    expect(optionsOf(flags, { LOCK: '0' })).toEqual({ numa: true, use_mmap: false, low_vram: true, use_mlock: false });
   });
 });

@@ -50,3 +50,10 @@ it('warns where any web page may ask, of whoever is known by no key', () => {
   expect(warningsOf(parsePolicy({ ...open, identity }))).toEqual([]);
   expect(warningsOf(parsePolicy({ ...open, guard: { origins: ['https://*.example.com'] } }))).toEqual([]);
 });
+
+it('warns of what the policy says and nothing goes by, wherever it listens', () => {
+  const policy = parsePolicy({ requests: '1/s', queue: { aging: '20s' } }, { file: 'headgate.yaml' });
+  const told = [expect.stringMatching(/^headgate\.yaml: queue\.aging is "20s" and does nothing: .*`priority: strict`/)];
+  expect(warningsOf(policy)).toEqual(told);
+  expect(warningsOf(policy, '127.0.0.1')).toEqual(told);
+});
