@@ -1,5 +1,6 @@
 /** Builds the stages of a limiter and hands one to another as plain functions, so that none has to know the next. */
 import { Alerts } from './admission/alerts.js';
+import { Covers } from './admission/cover.js';
 import { Entrance } from './admission/entrance.js';
 import type { CountTokens } from './admission/estimate.js';
 import { Experience } from './admission/experience.js';
@@ -8,6 +9,7 @@ import { Pricing } from './admission/pricing.js';
 import { Reserves } from './admission/reserve.js';
 import { Rulebook } from './admission/rulebook.js';
 import { Webhooks } from './alert/webhooks.js';
+import type { Decision } from './decision.js';
 import type { LimiterEvents } from './events.js';
 import { bucketsBeside, Failures } from './identity/failures.js';
 import { Identities } from './identity/identities.js';
@@ -56,6 +58,8 @@ export interface Stages {
   readonly failures: Failures;
   readonly alerts: Alerts;
   readonly webhooks: Webhooks;
+  /** Charges all that an answer in one piece may have, once it is let through; a store that answers at once did so by then. */
+  readonly covered: (reservation: Reservation, decided: Promise<Decision>) => Promise<Decision>;
   /** Takes back what a request was charged. */
   readonly uncharge: (reservation: Reservation) => void;
   /** Puts the refusal into words only when somebody listens. */
@@ -91,7 +95,8 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
   const pool = new Pool({ backends, rules, clock, random, events, probe, overtakeMsMax });
   const room = new WaitingRoom(clock, queueOptions(policy));
   const turns = new Turns(clock, waitMsMax);
-  const alerts = new Alerts(store, clock, events);
+  const covers = new Covers({ store, pricing });
+  const alerts = new Alerts(store, clock, events, covers);
   const webhooks = new Webhooks(policy.alerts, { clock, events, fetch });
   const runs = new Runs({ clock, store, events, resolveIdentity, rulesOf: (identity) => rulebook.runRules(identity) });
 
@@ -110,6 +115,14 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
     const wait = retryAfterMs === undefined ? {} : { retryAfterMs };
     const what = measure === undefined ? {} : { measure };
     events.emit('request-would-refuse', { ...asked.about, reason, limit, ...what, ...wait });
+  };
+  // With an error at the end of a budget caps stay as declared, so covers would cover nothing.
+  const cover = (reservation: Reservation): void | Promise<void> =>
+    policy.onBudgetSpent === 'error' ? undefined : covers.cover(reservation);
+  const covered = async (reservation: Reservation, decided: Promise<Decision>): Promise<Decision> => {
+    const decision = await decided;
+    if (decision.admitted) await cover(reservation);
+    return decision;
   };
   const uncharge = (reservation: Reservation): void => {
     reserves.cancel(reservation);
@@ -134,6 +147,7 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
       });
   const reserves = new Reserves({
     store,
+    covers,
     later: shared,
     pricing,
     slotMs: (free) => slots.slotMs(free),
@@ -156,6 +170,9 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
   const permits = new Permits({
     clock,
     events,
+    onGranted: (reservation) => {
+      if (store.sync) void cover(reservation);
+    },
     debit: (reservation, outputTokens) => reserves.debit(reservation, outputTokens),
     outputTokensMax: (reservation) =>
       policy.onBudgetSpent === 'error' ? reservation.outputTokensMax : reserves.outputTokensMax(reservation),
@@ -220,6 +237,7 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
     failures,
     alerts,
     webhooks,
+    covered,
     uncharge,
     tellWouldRefuse,
     waiting,

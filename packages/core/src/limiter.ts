@@ -48,8 +48,7 @@ export class Limiter extends Doors {
     this.#policy = policy;
     this.clock = options.clock ?? systemClock();
     const clock = new HeldClock(this.clock);
-    const { countTokens = estimateTokens, random = systemRandom } = options;
-    const { fetch = globalThis.fetch, probe } = options;
+    const { countTokens = estimateTokens, random = systemRandom, fetch = globalThis.fetch, probe } = options;
     const events = this.#events;
     const given = options.store ?? memoryFor(policy, clock);
     const store = guarded(given, { policy, clock: this.clock, random, events });
@@ -70,7 +69,8 @@ export class Limiter extends Doors {
     const against = this.#against(reservation, request);
     if (against !== undefined) return this.#refused(reservation, against);
     const { run } = reservation;
-    return await (run === undefined ? this.#decide(reservation, signal) : this.#decideInRun(reservation, run, signal));
+    const decided = run === undefined ? this.#decide(reservation, signal) : this.#decideInRun(reservation, run, signal);
+    return await (reservation.inOnePiece ? this.#stages.covered(reservation, decided) : decided);
   }
 
   /** A run that is over while its request waits refuses it. */

@@ -75,10 +75,14 @@ export class Reservation implements RequestEvent {
   prompt: PromptSize | undefined;
   /** Output tokens, all choices together, at which the answer is cut. */
   outputTokensMax = Number.POSITIVE_INFINITY;
-  /** What of the output that is charged is expected to be used. */
-  outputTokensExpected = 0;
-  /** Nobody can stop the answer where a budget ends: what its backend is let write is charged before. */
+  /** Nobody can end the answer where a budget does, so all that its backend is let write is charged before. */
   inOnePiece = false;
+  /** Output to charge in all once it is let through, until it is. */
+  coverWanted = 0;
+  /** What was charged so, beyond `cost`. */
+  cover: { readonly receipt: Receipt; readonly cost: Cost } | undefined;
+  /** Settled, or taken back. */
+  isOver = false;
   /** Of the model, where it is known. */
   contextTokens: number | undefined;
   /** The agent run that it is made for. */

@@ -10,6 +10,7 @@ import type { Limit, LimitState } from '../model.js';
 import type { Reservation, Rules } from '../reservation.js';
 import type { Store } from '../store/store.js';
 import { subjectKey } from '../store/subject.js';
+import type { Covers } from './cover.js';
 
 /** Counters remembered as told; past this the oldest may be told a second time. */
 const toldMax = 10_000;
@@ -22,13 +23,16 @@ export interface ChargedOnLimits extends Pick<Reservation, 'subject' | 'about'> 
 }
 
 export class Alerts {
+  readonly #covers: Covers;
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #events: Events<LimiterEvents>;
   /** Until when a counter has been told of, on the clock, ms. */
   readonly #toldUntil = new LRUCache<string, number>({ max: toldMax });
 
-  constructor(store: Store, clock: Clock, events: Events<LimiterEvents>) {
+  /** @param covers what was charged only to cover answers that run: nobody has used it */
+  constructor(store: Store, clock: Clock, events: Events<LimiterEvents>, covers: Covers) {
+    this.#covers = covers;
     this.#store = store;
     this.#clock = clock;
     this.#events = events;
@@ -70,7 +74,8 @@ export class Alerts {
       // The policy has changed meanwhile: the next request looks with the new limit.
       if (limit.amount !== state.limit) continue;
       // In this order one of ten is 0.1, and not a little less.
-      const share = (limit.capacity - state.remaining) / limit.capacity;
+      const covered = this.#covers.held(limit, reservation.subject);
+      const share = (limit.capacity - state.remaining - covered) / limit.capacity;
       if (share >= limit.alertAt! && this.#isFirst(limit, state, reservation)) {
         const subject = subjectKey(limit.per, reservation.subject);
         this.#events.emit('limit-alert', { ...reservation.about, limit: limit.name, subject, share, state });

@@ -8,11 +8,12 @@ import { oneRequest, Reservation } from '../reservation.js';
 import { withCharges } from '../store/cost.js';
 import type { Wish } from '../wish.js';
 import { checkInput, outputCapOf } from './asked.js';
+import { coverOf } from './cover.js';
 import type { CountTokens } from './estimate.js';
 import type { Experience } from './experience.js';
 import { type Charges, free, type Pricing } from './pricing.js';
 import type { Rulebook } from './rulebook.js';
-import { outputRoom, outputToCover, outputToReserve, promptSizeOf } from './sizing.js';
+import { outputRoom, outputToReserve, promptSizeOf } from './sizing.js';
 
 /** Which backends there are, as far as a request that has just come needs to know. */
 export interface BackendsView {
@@ -85,14 +86,13 @@ export class Entrance {
     reservation.prompt = prompt;
     const chargesOf = (input: number, output: number): Charges => pricing.charges(model, input, output);
     const room = outputRoom(rules.atOnce.limits, ({ capacity }) => capacity, inputTokens, chargesOf);
-    const facts = { outputTokensMax, expected: experience.outputTokens(reservation), room };
-    const expected = outputToReserve(reserveRule(), facts);
-    reservation.outputTokensExpected = expected;
-    const generates = operation === 'chat' || operation === 'generate';
-    reservation.inOnePiece = request.stream === false && generates && room !== Number.POSITIVE_INFINITY;
-    const outputTokens = reservation.inOnePiece ? outputToCover(facts, expected) : expected;
+    const expected = experience.outputTokens(reservation);
+    const outputTokens = outputToReserve(reserveRule(), { outputTokensMax, expected, room });
     const { cost, gpuSeconds } = rules.priced ? pricing.charges(model, inputTokens, outputTokens) : free;
     reservation.cost = withCharges(oneRequest, { inputTokens, outputTokens, cost, gpuSeconds });
+    if (request.stream !== false || !(operation === 'chat' || operation === 'generate')) return;
+    reservation.coverWanted = coverOf(outputTokensMax, room);
+    reservation.inOnePiece = reservation.coverWanted > 0;
   }
 
   /** What the tier forbids, whatever is left of any limit: a model, a prompt of this size. */

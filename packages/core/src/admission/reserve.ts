@@ -1,10 +1,11 @@
 /** The stage that charges: all limits of a request or none, more while its answer streams, and what it really was at the end. */
-import type { Charged, LimitState, Refusal, Usage } from '../model.js';
+import type { Charged, Limit, LimitState, Refusal, Usage } from '../model.js';
 import { overLimit, storeDown } from '../refusal.js';
 import { oneRequest, type Reservation, type Rules } from '../reservation.js';
 import { fits } from '../store/columns.js';
 import { noCost, withCharges } from '../store/cost.js';
 import type { Cost, LimitSet, Receipt, Shortfall, Store, Subject } from '../store/store.js';
+import type { Covers } from './cover.js';
 import { type Charges, free, type Pricing } from './pricing.js';
 import { capAddedMax, outputRoom } from './sizing.js';
 import { StreamCharge } from './stream-charge.js';
@@ -15,6 +16,7 @@ const guessMin = 32;
 export interface ReservesOptions {
   readonly store: Store;
   readonly pricing: Pricing;
+  readonly covers: Covers;
   /** When the next of so many slots, all taken, is expected to be free, ms. */
   readonly slotMs: (slots: number) => number;
   readonly tellWouldRefuse: (reservation: Reservation, refusal: () => Refusal) => void;
@@ -36,6 +38,7 @@ const leftIn = ({ remaining }: LimitState): number => remaining;
 export class Reserves {
   readonly #store: Store;
   readonly #pricing: Pricing;
+  readonly #covers: Covers;
   readonly #slotMs: (slots: number) => number;
   readonly #tellWouldRefuse: ReservesOptions['tellWouldRefuse'];
   readonly #isGuess: ReservesOptions['isGuess'];
@@ -45,6 +48,7 @@ export class Reserves {
     this.#isGuess = options.isGuess;
     this.#store = options.store;
     this.#pricing = options.pricing;
+    this.#covers = options.covers;
     this.#tellWouldRefuse = options.tellWouldRefuse;
     this.#slotMs = options.slotMs;
     this.#later = options.later;
@@ -59,56 +63,43 @@ export class Reserves {
 
   /** The refusal for a limit that even untouched has no room for the request. */
   neverFits(reservation: Reservation): Refusal | undefined {
-    const { rules, cost: whole, identity } = reservation;
-    const needed = this.#withOutput(reservation, Math.min(whole.outputTokens, this.#least(reservation)));
+    const { rules, cost: whole, identity, model } = reservation;
+    const { inputTokens, outputTokens } = whole;
+    const least = this.#isGuess(reservation) ? Math.min(outputTokens, guessMin) : outputTokens;
+    const { cost, gpuSeconds } = this.#pricing.charges(model, inputTokens, least);
+    const needed = withCharges(whole, { inputTokens, outputTokens: least, cost, gpuSeconds });
     const limit = rules.atOnce.limits.find((one) => one.mode === 'enforce' && !fits(one, needed));
     if (limit === undefined) return undefined;
     return overLimit({ admitted: false, limit, retryAfterMs: Number.POSITIVE_INFINITY }, identity.id, this.#slotMs);
   }
 
-  /** Without so much set aside for its answer a request is not let through. */
-  #least(reservation: Reservation): number {
-    const { outputTokensExpected: expected } = reservation;
-    return this.#isGuess(reservation) ? Math.min(expected, guessMin) : expected;
-  }
-
-  /**
-   * A guess gives way to what the limits still hold: it must not keep small limits from ever being used up. So does what is to cover
-   * an answer in one piece.
-   */
+  /** A guess gives way to what the limits still hold: it must not keep small limits from ever being used up. */
   #reservedOrLess(
     reservation: Reservation,
     answer: Receipt | Shortfall,
   ): Refusal | undefined | Promise<Refusal | undefined> {
-    const { rules, subject } = reservation;
-    const less = answer.admitted ? undefined : this.#lessOutput(reservation, answer);
-    if (less === undefined) return this.#reserved(reservation, answer);
-    reservation.cost = this.#withOutput(reservation, less);
+    const { rules, subject, cost } = reservation;
+    if (
+      answer.admitted ||
+      cost.outputTokens <= guessMin ||
+      !this.#isGuess(reservation) ||
+      this.#fitsSoon(reservation, answer)
+    )
+      return this.#reserved(reservation, answer);
+    reservation.cost = this.#lessOutput(reservation, answer);
     const again = this.#store.reserve(rules.atOnce, subject, reservation.cost);
-    if (again instanceof Promise) return again.then((known) => this.#reservedOrLess(reservation, known), storeDown);
-    return this.#reservedOrLess(reservation, again);
+    if (again instanceof Promise) return again.then((known) => this.#reserved(reservation, known), storeDown);
+    return this.#reserved(reservation, again);
   }
 
-  /** Less output for which there may be room; undefined where there is none, or where it is not output that there is no room for. */
-  #lessOutput(reservation: Reservation, { states: told }: Shortfall): number | undefined {
-    const { rules, subject, model, cost, outputTokensExpected: expected } = reservation;
-    const { inputTokens, outputTokens } = cost;
-    const least = this.#least(reservation);
-    if (outputTokens <= least) return undefined;
+  #lessOutput({ rules, subject, model, cost: reserved }: Reservation, { states: told }: Shortfall): Cost {
+    const { inputTokens } = reserved;
     // Where nobody says what is left the least is asked: what is more is charged as it streams.
     const states = told ?? (this.#store.sync ? this.#statesNow(rules, subject) : undefined);
     const room = states === undefined ? 0 : outputRoom(states, leftIn, inputTokens, this.#chargesOf(model));
-    if (room >= outputTokens) return undefined;
-    const usual = Math.max(least, Math.min(expected, room));
-    // Half, so that others who come while it runs find something too.
-    const less = reservation.inOnePiece ? Math.max(usual, Math.floor(room / 2)) : usual;
-    return less < outputTokens ? less : least;
-  }
-
-  #withOutput({ model, cost }: Reservation, outputTokens: number): Cost {
-    const { inputTokens } = cost;
-    const charges = this.#pricing.charges(model, inputTokens, outputTokens);
-    return withCharges(cost, { inputTokens, outputTokens, cost: charges.cost, gpuSeconds: charges.gpuSeconds });
+    const outputTokens = Math.min(reserved.outputTokens, Math.max(guessMin, room));
+    const { cost, gpuSeconds } = this.#pricing.charges(model, inputTokens, outputTokens);
+    return withCharges(reserved, { inputTokens, outputTokens, cost, gpuSeconds });
   }
 
   /** Of a synchronous store. */
@@ -122,13 +113,29 @@ export class Reserves {
 
   #reserved(reservation: Reservation, answer: Receipt | Shortfall): Refusal | undefined {
     reservation.states = answer.states;
-    if (!answer.admitted) return overLimit(answer, reservation.identity.id, this.#slotMs);
+    if (!answer.admitted) return this.#overLimit(reservation, answer);
     reservation.receipt = answer;
     this.#later?.holds(answer, reservation);
     for (const shortfall of answer.shadowed) {
       this.#tellWouldRefuse(reservation, () => overLimit(shortfall, reservation.identity.id, this.#slotMs));
     }
     return undefined;
+  }
+
+  #overLimit(reservation: Reservation, answer: Shortfall): Refusal {
+    const { limit, retryAfterMs } = answer;
+    const isSoon = this.#fitsSoon(reservation, answer);
+    const waitMs = isSoon ? Math.min(retryAfterMs, this.#slotMs(1)) : retryAfterMs;
+    return overLimit({ admitted: false, limit, retryAfterMs: waitMs }, reservation.identity.id, this.#slotMs);
+  }
+
+  /** Whether there will be room once answers that run here have ended, by what these are covered with and will not use. */
+  #fitsSoon({ rules, subject, cost }: Reservation, { limit, states: told }: Shortfall): boolean {
+    const held = this.#covers.held(limit, subject);
+    if (held === 0) return false;
+    const states = told ?? (this.#store.sync ? this.#statesNow(rules, subject) : []);
+    const left = states.find(({ name }) => name === limit.name)?.remaining ?? Number.NEGATIVE_INFINITY;
+    return left + held >= needOf(limit.measure, cost);
   }
 
   /** Takes the slots of limits that are waited for; true where there are none. */
@@ -178,8 +185,9 @@ export class Reserves {
     const { receipt, rules, cost, model, outputTokensMax } = reservation;
     if (receipt === undefined || !rules.measured) return outputTokensMax;
     if (reservation.inOnePiece) {
-      const isUncapped = outputTokensMax === Number.POSITIVE_INFINITY && cost.outputTokens >= capAddedMax;
-      return isUncapped ? outputTokensMax : Math.min(outputTokensMax, cost.outputTokens);
+      const charged = cost.outputTokens + (reservation.cover?.cost.outputTokens ?? 0);
+      const isUncapped = outputTokensMax === Number.POSITIVE_INFINITY && charged >= capAddedMax;
+      return isUncapped ? outputTokensMax : Math.min(outputTokensMax, charged);
     }
     const states = this.#statesOf(reservation, rules.atOnce);
     const room = cost.outputTokens + outputRoom(states, leftIn, 0, this.#chargesOf(model));
@@ -188,7 +196,9 @@ export class Reserves {
   }
 
   /** Corrects the charge to what was used, and returns it. */
-  settle({ receipt, rules, cost: reserved, model }: Reservation, usage: Usage): Charged {
+  settle(reservation: Reservation, usage: Usage): Charged {
+    const { receipt, rules, cost: reserved, model } = reservation;
+    this.#covers.over(reservation);
     const { inputTokens = 0, outputTokens = 0 } = usage;
     const { cost, gpuSeconds } = this.#pricing.charges(model, inputTokens, outputTokens, usage.gpuSeconds);
     const charged = { inputTokens, outputTokens, cost, gpuSeconds };
@@ -200,6 +210,7 @@ export class Reserves {
 
   /** Takes the charge back whole. */
   cancel(reservation: Reservation): void {
+    this.#covers.over(reservation);
     if (reservation.receipt !== undefined) this.#store.cancel(reservation.receipt);
     reservation.receipt = undefined;
   }
@@ -222,4 +233,11 @@ export class Reserves {
     const sets = rules.queued === undefined ? [rules.atOnce] : [rules.atOnce, rules.queued];
     return (await Promise.all(sets.map((set) => this.#store.peek(set, subject)))).flat();
   }
+}
+
+/** What a request needs of a limit, in the limit's own unit. */
+function needOf(measure: Limit['measure'], { requests, inputTokens, outputTokens, cost, gpuSeconds }: Cost): number {
+  if (measure === 'tokens') return inputTokens + outputTokens;
+  if (measure === 'outputTokens') return outputTokens;
+  return measure === 'cost' ? cost : measure === 'gpuSeconds' ? gpuSeconds : requests;
 }

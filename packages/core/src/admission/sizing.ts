@@ -78,17 +78,6 @@ export function outputToReserve(reserve: Policy['reserve'], facts: OutputFacts):
 
 /** Where no cap was declared, none larger than this is added: some servers refuse one that is larger than their context. */
 export const capAddedMax = 8_192;
-/** Of what the limits could ever hold, what an answer in one piece may have that was declared no cap, or one that never fits. */
-const shareUncapped = 1 / 4;
-
-/**
- * What is set aside for an answer that comes in one piece. Nobody can end it where the budget does, so all that its backend is let
- * write has to be there before: what was declared, or a part of the limits.
- */
-export function outputToCover({ outputTokensMax, room }: OutputFacts, expected: number): number {
-  const most = outputTokensMax <= room ? outputTokensMax : Math.min(capAddedMax, floor(room * shareUncapped));
-  return Math.max(expected, most);
-}
 
 /** Whole tokens; a quotient that rounding left just below a whole one counts as that. */
 function floor(tokens: number): number {

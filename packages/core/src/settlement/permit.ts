@@ -17,7 +17,9 @@ export type Verdict = 'continue' | 'stop';
 
 /** What a permit asks of whoever granted it. `Holding` is what the grantor needs to find again. */
 export interface PermitOwner<Holding> {
-  /** Charges output beyond what was reserved; false when no budget has room. */
+  /** Output tokens that were charged before the first was counted. */
+  charged(permit: Permit<Holding>): number;
+  /** Charges output beyond that; false when no budget has room. */
   debit(permit: Permit<Holding>, outputTokens: number): boolean;
   /** The cap to ask the backend for; Infinity for none. */
   outputTokensMax(permit: Permit<Holding>): number;
@@ -36,7 +38,6 @@ export interface PermitOwner<Holding> {
 /** What was set aside before the request began, and the most it may produce. */
 export interface Reserved {
   readonly inputTokens: number;
-  /** Of what was set aside for the output, what is expected to be used. */
   readonly outputTokens: number;
   /** Infinity when nothing caps the output. */
   readonly outputTokensMax: number;
@@ -61,14 +62,11 @@ export class Permit<Holding = unknown> {
   #metered = 0;
   #isMetered = false;
   #ended = false;
-  readonly #covered: number;
 
-  /** @param covered output tokens that are charged already */
-  constructor(owner: PermitOwner<Holding>, reserved: Reserved, holding: Holding, covered = reserved.outputTokens) {
+  constructor(owner: PermitOwner<Holding>, reserved: Reserved, holding: Holding) {
     this.#owner = owner;
     this.reserved = reserved;
     this.holding = holding;
-    this.#covered = covered;
   }
 
   /** Unique in this process. */
@@ -140,7 +138,7 @@ export class Permit<Holding = unknown> {
     const more = reportedNumber(outputTokens) ?? 0;
     const next = this.#metered + more;
     if (next > this.reserved.outputTokensMax) return this.#stop('cap');
-    const beyond = next - Math.max(this.#metered, this.#covered);
+    const beyond = next - Math.max(this.#metered, this.#owner.charged(this));
     if (beyond > 0 && !this.#owner.debit(this, beyond)) return this.#stop('budget');
     this.#metered = next;
     this.#owner.metered(this, more);

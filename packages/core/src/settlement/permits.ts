@@ -19,6 +19,8 @@ const nothingReserved: Reserved = { inputTokens: 0, outputTokens: 0, outputToken
 export interface PermitsOptions {
   readonly clock: Clock;
   readonly events: Events<LimiterEvents>;
+  /** Told of each permit before anybody has it. */
+  onGranted(reservation: Reservation): void;
   debit(reservation: Reservation, outputTokens: number): boolean;
   /** The cap to ask the backend for; Infinity for none. */
   outputTokensMax(reservation: Reservation): number;
@@ -59,17 +61,14 @@ export class Permits implements PermitOwner<Reservation> {
   }
 
   grant(reservation: Reservation): Permit<Reservation> {
-    const { cost, outputTokensMax, outputTokensExpected, backend } = reservation;
+    const { cost, outputTokensMax, backend } = reservation;
     const reserved =
       cost === oneRequest && outputTokensMax === Number.POSITIVE_INFINITY
         ? nothingReserved
-        : {
-            inputTokens: cost.inputTokens,
-            outputTokens: Math.min(outputTokensExpected, cost.outputTokens),
-            outputTokensMax,
-          };
-    const permit = new Permit(this, reserved, reservation, cost.outputTokens);
+        : { inputTokens: cost.inputTokens, outputTokens: cost.outputTokens, outputTokensMax };
+    const permit = new Permit(this, reserved, reservation);
     permit.backend = backend;
+    this.#options.onGranted(reservation);
     reservation.grantedAt = this.#options.clock.now();
     this.#inFlight++;
     reservation.inRun = reservation.run?.begin(permit);
@@ -82,6 +81,10 @@ export class Permits implements PermitOwner<Reservation> {
       events.emit('request-admitted', { identity, operation, model, permitId, waitedMs, ...nameOf(backend) });
     }
     return permit;
+  }
+
+  charged({ holding }: Permit<Reservation>): number {
+    return holding.cost.outputTokens + (holding.cover?.cost.outputTokens ?? 0);
   }
 
   debit(permit: Permit<Reservation>, outputTokens: number): boolean {

@@ -130,6 +130,54 @@ describe('answers in one piece, which nobody can end where the budget does', () 
     expect(limiter.peekNow({ identity: 'x' })[0]?.remaining).toBe(0);
   });
 
+  test('are covered only once they run, so that who waits for a slot keeps nobody out', async () => {
+    const { clock, limiter } = experienced({ tokens: '10k/min', concurrency: { limit: 1, queue: true } });
+    const decisions = Array.from({ length: 10 }, () =>
+      limiter.admit({ ...whole, identity: 'x', outputTokensMax: 4_096 }).then((decision) => {
+        if (!decision.admitted) return decision.refusal.reason;
+        const cap = decision.permit.outputTokensMax();
+        decision.permit.settle({ inputTokens: 100, outputTokens: 100 });
+        return cap;
+      }),
+    );
+    await clock.run(1_000);
+    expect(await Promise.all(decisions)).toEqual(Array(10).fill(4_096));
+  });
+
+  test('that find only covers in their way are told to come when answers have ended, and then fit', () => {
+    const { clock, limiter } = experienced({ tokens: '2000/day' });
+    const running = Array.from({ length: 9 }, () =>
+      limiter.admitNow({ ...whole, identity: 'x', outputTokensMax: 900 }),
+    ).flatMap((one) => (one.admitted ? [one.permit] : []));
+    const refused = limiter.admitNow({ ...whole, identity: 'x', outputTokensMax: 900 });
+    expect(refused.admitted).toBe(false);
+    expect(!refused.admitted && refused.refusal.retryAfterMs).toBeLessThanOrEqual(60_000);
+    clock.advance(100);
+    for (const permit of running) permit.settle({ inputTokens: 100, outputTokens: 10 });
+    expect(limiter.admitNow({ ...whole, identity: 'x', outputTokensMax: 900 }).admitted).toBe(true);
+  });
+
+  test('are refused for now rather than cut short of what is expected while others are only covered', () => {
+    const { limiter } = world({ tokens: '3000/day' });
+    const caps = crowd(limiter, whole, 12);
+    expect(Math.min(...caps)).toBeGreaterThanOrEqual(256);
+    const refused = limiter.admitNow({ ...whole, identity: 'x' });
+    expect(!refused.admitted && refused.refusal.retryAfterMs).toBeLessThanOrEqual(60_000);
+  });
+
+  test('raise no alert with what they are only covered with', () => {
+    const { limiter } = experienced({ tokens: { limit: '20k', per: 'day', alertAt: '80%' } });
+    const alerts: number[] = [];
+    limiter.on('limit-alert', ({ share }) => alerts.push(share));
+    expect(crowd(limiter, { ...whole, outputTokensMax: 4_096 }, 5)).toHaveLength(5);
+    expect(alerts).toEqual([]);
+  });
+
+  test('are not covered where a spent budget ends answers with an error, since their caps stay', () => {
+    const { limiter } = experienced({ tokens: '2000/hour', onBudgetSpent: 'error' });
+    expect(crowd(limiter, { ...whole, outputTokensMax: 900 }, 8)).toEqual(Array(8).fill(900));
+  });
+
   test('are not asked for again with less where it is not their size that is in the way', () => {
     const { limiter } = experienced({ tokens: '2000/hour', limits: [{ name: 'few', requests: '1/day' }] });
     crowd(limiter, { ...whole, outputTokensMax: 100 }, 1);
