@@ -183,8 +183,9 @@ export class Slot implements BackendSlot {
 
   get loadsForOthers(): boolean {
     const { residency, wanted } = this.backend;
-    const { model } = this.#wish;
-    if (this.#state !== 'sent' || this.#presence !== 'absent' || !residency.isLoading(model)) return false;
+    const { model, stream } = this.#wish;
+    // Of an answer in one piece nobody sees when the load is over and the work for nobody begins.
+    if (!stream || this.#state !== 'sent' || this.#presence !== 'absent' || residency.hasAnswered(model)) return false;
     return residency.inFlight(model) > 1 || wanted(model);
   }
 

@@ -54,6 +54,7 @@ interface Resident {
   inFlight: number;
   /** Since when it is being loaded; undefined once it has answered. */
   loadingSince: number | undefined;
+  hasAnswered: boolean;
 }
 
 export class Residency {
@@ -98,9 +99,9 @@ export class Residency {
     return false;
   }
 
-  /** Whether the model is still on its way into memory, as far as is known. */
-  isLoading(model: string): boolean {
-    return this.#models.get(model)?.loadingSince !== undefined;
+  /** Whether the model has answered there since it was first asked for. A listing may show it while it is still being loaded. */
+  hasAnswered(model: string): boolean {
+    return this.#models.get(model)?.hasAnswered === true;
   }
 
   /** Requests for the model that were sent here and have not ended. */
@@ -151,7 +152,7 @@ export class Residency {
       if (!this.#isRoomy()) this.#makeWay(view.loadMs(model), now, view);
       else if (this.#models.size >= unlistedMax) this.#models.delete(first(this.#models));
       const shadow = new ShadowCache(this.#shadowBlocks);
-      resident = { model, shadow, since: now, inFlight: 0, loadingSince: now };
+      resident = { model, shadow, since: now, inFlight: 0, loadingSince: now, hasAnswered: false };
       this.#leaving.delete(model);
     }
     resident.shadow.add(prefix);
@@ -176,6 +177,7 @@ export class Residency {
     const resident = this.#models.get(model);
     if (resident === undefined) return;
     resident.loadingSince = undefined;
+    resident.hasAnswered = true;
     if (!this.#loadsAny()) this.#leaving.clear();
   }
 
@@ -202,7 +204,7 @@ export class Residency {
     for (const model of names) {
       if (this.#models.has(model) || this.#leaving.has(model) || this.#models.size >= this.#placesMax) continue;
       const shadow = new ShadowCache(this.#shadowBlocks);
-      this.#models.set(model, { model, shadow, since: now, inFlight: 0, loadingSince: undefined });
+      this.#models.set(model, { model, shadow, since: now, inFlight: 0, loadingSince: undefined, hasAnswered: false });
     }
   }
 

@@ -64,6 +64,24 @@ describe('clients that leave', () => {
     await until(() => gateway.limiter.stats().open === 0, 'all permits have ended');
   });
 
+  it('while their backend loads a model for others are let go at once where nobody could see the load end', async () => {
+    const { url, gateway, backend, log } = await setup(
+      { tokens: '100k/hour' },
+      { backends: [{ loadMs: 400, decodeTokensPerSecond: 100, outputTokens: 1_000 }] },
+    );
+    const client = await rawClient(gateway.port);
+    const body = JSON.stringify(chat);
+    client.send(`POST /api/chat HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    await backend.waitFor(() => backend.stats().inFlight === 1);
+    const other = post(`${url}/api/chat`, { ...chat, options: { num_predict: 3 } });
+    await backend.waitFor(() => backend.stats().inFlight === 2);
+    client.socket.destroy();
+    await until(() => log.length === 1, 'the one who left is logged');
+    expect(log[0]).toMatchObject({ cut: 'client gone', outputTokens: 0 });
+    expect((await other).status).toBe(200);
+    expect(backend.stats().aborted).toBe(1);
+  });
+
   it('while they wait never reach a backend, and are charged nothing', async () => {
     const { gateway, backend, log } = await setup(
       { requests: '2/hour' },

@@ -199,3 +199,12 @@ describe('forgotten is', () => {
     expect(gpu.residency.has('m99')).toBe(true);
   });
 });
+
+test('a listing shows a model also while it is loaded: only an answer says that it is there', () => {
+  const gpu = new Gpu();
+  gpu.residency.take('a', noPrefix, 0, free);
+  gpu.lists('a');
+  expect(gpu.residency.hasAnswered('a')).toBe(false);
+  gpu.residency.answered('a');
+  expect(gpu.residency.hasAnswered('a')).toBe(true);
+});
