@@ -46,9 +46,10 @@ class Checkpoint {
   readonly limiter: Limiter;
   readonly options: AdapterOptions;
   readonly #gate: NodeGate;
-  readonly #isForRoute: boolean;
+  readonly #mount: string;
 
-  constructor(given: Limiter | OllamaLimiterOptions, isForRoute: boolean) {
+  /** @param mount the prefix of the instance that registers it; a limiter for one route knows its path, wherever the API begins in it: `*` */
+  constructor(given: Limiter | OllamaLimiterOptions, mount: string) {
     const { policy, own } = isLimiter(given)
       ? { policy: {}, own: { limiter: given } }
       : ownOptions<AdapterOptions & Record<(typeof fastifyNames)[number], unknown>>(
@@ -59,14 +60,14 @@ class Checkpoint {
     this.options = own;
     this.limiter = own.limiter ?? createLimiter(policy, { verifyToken: jwtVerifier() });
     this.#gate = new NodeGate(this.limiter, this.options.dialects ?? this.limiter.dialects ?? defaultDialects);
-    this.#isForRoute = isForRoute;
+    this.#mount = mount;
   }
 
   async pass(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const { skip, identify, onRefused } = this.options;
     if (await skip?.(request)) return;
     takeParsed(request);
-    const ask = { ...placeOf(request, this.#isForRoute), identify: () => identify?.(request) };
+    const ask = { ...placeOf(request, this.#mount), identify: () => identify?.(request) };
     const outcome = await this.#gate.open(request.raw, reply.raw, ask);
     if (outcome?.open) {
       request.headgate = this.#gate.admit(request.raw, reply.raw, outcome.passage);
@@ -89,11 +90,11 @@ class Checkpoint {
 }
 
 /**
- * The prefix is that of the instance which declares the route, and so with it that of the one which registers the limiter; the
- * URL is the one that `rewriteUrl` has made. A limiter for one route knows its path, wherever the API begins in it.
+ * Behind the limiter is the prefix of the instance which declares the route, and which may be the one that registers the limiter;
+ * the URL is the one that `rewriteUrl` has made.
  */
-function placeOf({ server, raw, routeOptions }: FastifyRequest, isForRoute: boolean): Place {
-  return { mount: isForRoute ? '*' : server.prefix, routed: [raw.url ?? '/'], pattern: routeOptions.url };
+function placeOf({ server, raw, routeOptions }: FastifyRequest, mount: string): Place {
+  return { mount, behind: server.prefix, routed: [raw.url ?? '/'], pattern: routeOptions.url };
 }
 
 /** At `preHandler` Fastify has parsed the body; the gate looks for it where Node's parsers leave it. */
@@ -106,11 +107,11 @@ function putParsed(request: FastifyRequest, text: string | undefined): void {
 }
 
 async function plugin(instance: FastifyInstance, given: Limiter | OllamaLimiterOptions): Promise<void> {
-  const own = new Checkpoint(given, false);
+  const own = new Checkpoint(given, instance.prefix);
   /** By the value in a route's `config`, so that routes that share one share its counters. */
   const overrides = new WeakMap<object, Checkpoint>();
   const overrideOf = (config: Limiter | OllamaLimiterOptions): Checkpoint => {
-    const made = overrides.get(config) ?? new Checkpoint(config, true);
+    const made = overrides.get(config) ?? new Checkpoint(config, '*');
     overrides.set(config, made);
     return made;
   };

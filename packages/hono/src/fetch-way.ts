@@ -12,6 +12,7 @@ import {
   withBody,
 } from '@headgate/core/http';
 import type { Context, Next } from 'hono';
+import { isParsed } from './parsed.js';
 import type { Refused } from './refused.js';
 
 export interface FetchAsk extends Place {
@@ -46,6 +47,8 @@ export class FetchWay {
     if (passage.body !== undefined) {
       c.req.raw = withBody(raw, passage.body);
       c.req.bodyCache = {};
+    } else if (passage.unasked !== undefined && !isParsed(c)) {
+      c.req.raw = new Request(raw, { body: passage.unasked as Uint8Array<ArrayBuffer> });
     }
     c.set('headgate', headgateOf(passage));
     const respond = async (): Promise<Response> => {
@@ -58,11 +61,6 @@ export class FetchWay {
     c.res = answer;
     return undefined;
   }
-}
-
-/** Whether somebody has read the body through Hono, which keeps it. */
-function isParsed(c: Context): boolean {
-  return Object.keys(c.req.bodyCache).length > 0;
 }
 
 async function parsed(c: Context): Promise<{ readonly ok: true; readonly bytes: Uint8Array }> {

@@ -6,6 +6,7 @@ import type { Dialect, Limiter } from '@headgate/core';
 import { refusalResponse } from '@headgate/core/http';
 import { mergedHeaders, type NodeAsk, NodeGate, type NodeRequest, type TappedResponse } from '@headgate/core/node';
 import type { Context, Next } from 'hono';
+import { isParsed } from './parsed.js';
 import type { Refused } from './refused.js';
 
 export interface NodeBindings {
@@ -44,12 +45,12 @@ export class NodeWay {
     if (incoming.headers['accept-encoding'] === undefined && c.req.raw.headers.has('accept-encoding')) {
       c.req.raw.headers.delete('accept-encoding');
     }
-    const { body } = outcome.passage;
+    const { body, unasked } = outcome.passage;
     if (body !== undefined) {
       c.req.bodyCache = { text: Promise.resolve(body) as never };
       // Where node-server looks for a body that was read before; for handlers that hand `c.req.raw` on.
       incoming.rawBody = Buffer.from(body);
-    }
+    } else if (unasked !== undefined && !isParsed(c)) incoming.rawBody = Buffer.from(unasked);
     await next();
     return undefined;
   }
@@ -57,5 +58,5 @@ export class NodeWay {
 
 /** Where somebody has read the body through Hono, it is in Hono's cache; the gate looks for it where Node's parsers leave it. */
 async function takeParsed(c: Context, incoming: NodeBindings['incoming']): Promise<void> {
-  if (incoming.readableEnded && Object.keys(c.req.bodyCache).length > 0) incoming.body = await c.req.text();
+  if (incoming.readableEnded && isParsed(c)) incoming.body = await c.req.text();
 }

@@ -70,7 +70,7 @@ export function ollamaLimiter<Rules extends object>(
 }
 
 /**
- * Below the pattern that the limiter is used on, or the base path of the application that declares a route behind it. Asked of
+ * Below the pattern that the limiter is used on, and behind it below the base path of the application that declares a route. Asked of
  * the request itself: `hono/route` knows requests of its own build of Hono only, and an application that requires Hono has
  * the other one.
  */
@@ -78,7 +78,7 @@ function placeOf({ req }: Context): Place {
   const { matchedRoutes, routeIndex } = req;
   const own = mountOf(matchedRoutes[routeIndex]?.path ?? '');
   const bases = matchedRoutes.map(({ basePath }) => basePath ?? '');
-  return { mount: [own, ...bases], routed: [targetOf(req.url), req.path] };
+  return { mount: own, behind: bases, routed: [targetOf(req.url), req.path] };
 }
 
 function parts(

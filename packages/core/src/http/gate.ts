@@ -7,18 +7,18 @@
  * An adapter supplies the facts and a way to read the body, and does what it is told; it decides nothing.
  */
 
-import { withoutKey } from '../identity/credentials.js';
+import { keysInPath, withoutKey } from '../identity/credentials.js';
 import { type Identified, Identifier, type Unidentified } from '../identity/identify.js';
 import { isLater, type Later } from '../kernel/later.js';
 import { type Random, randomHex, systemRandom } from '../kernel/random.js';
-import type { AdmitRequest, Identity, LimitState, Refusal } from '../model.js';
+import type { Identity, LimitState, Refusal } from '../model.js';
 import { matchesModel } from '../model-name.js';
 import { noSuchPath, refuse } from '../refusal.js';
 import type { Permit } from '../settlement/permit.js';
 import type { Dialect, Reading, Route } from './dialect.js';
-import { isRefusal, toolsOf } from './dialect.js';
+import { isRefusal } from './dialect.js';
 import { type Headers, limitHeaders, retryHeaders } from './headers.js';
-import { jsonOf } from './json-body.js';
+import type { RequestMeaning } from './known-path.js';
 import { warnOfPrompts } from './overlooked.js';
 import type {
   About,
@@ -31,8 +31,10 @@ import type {
   Recognised,
   Turned,
 } from './passage.js';
-import { type RunPlace, runOf } from './run-headers.js';
+import { readPrompt } from './prompt-body.js';
+import { runOf } from './run-headers.js';
 import { pathOf } from './target.js';
+import { type Asked, wishOf } from './wish.js';
 
 /** An object that is being filled in: copying what is mostly absent would cost more than the decision. */
 type Writable<Record> = { -readonly [Key in keyof Record]: Record[Key] };
@@ -42,13 +44,6 @@ type Given = string | Partial<Identity>;
 type Who = Identified | Unidentified;
 
 const noLimits: readonly LimitState[] = [];
-
-/** What is asked, once all of it was read. */
-interface Asked {
-  readonly route: Route;
-  readonly reading: Reading | undefined;
-  readonly run: RunPlace | undefined;
-}
 
 /** What one request has shown of itself so far. */
 interface Progress {
@@ -90,10 +85,12 @@ export class Gate {
     const found = this.#asked(progress, request, identify);
     const asked = isLater(found) ? await found : found;
     if ('reason' in asked) return this.#turn(progress, asked);
-    const decision = await this.#limiter.admit(this.#wish(request, progress, asked), { signal: request.signal });
+    const decision = await this.#limiter.admit(wishOf(progress, asked, this.#limiter.policy), {
+      signal: request.signal,
+    });
     progress.limits = decision.limits;
     if (!decision.admitted) return this.#turn(progress, decision.refusal);
-    return { open: true, passage: this.#passage(progress, asked.route, asked.reading, decision.permit) };
+    return { open: true, passage: this.#passage(progress, asked, decision.permit) };
   }
 
   /** Reads a request as `open` does and refuses what would be refused whenever it came. Nothing is charged, nothing waits. */
@@ -101,7 +98,7 @@ export class Gate {
     const progress = this.#progress(request);
     const asked = await this.#asked(progress, request, identify);
     if ('reason' in asked) return this.#turn(progress, asked);
-    const against = this.#limiter.refusesForGood(this.#wish(request, progress, asked));
+    const against = this.#limiter.refusesForGood(wishOf(progress, asked, this.#limiter.policy));
     return against === undefined ? { open: true, about: this.#about(progress) } : this.#turn(progress, against);
   }
 
@@ -152,7 +149,9 @@ export class Gate {
   }
 
   #known(progress: Progress, request: GateRequest, who: Who, identify?: Given): Later<Refusal | undefined> {
-    progress.path = this.#otherPaths === 'pass' ? withoutKey(who.path) : who.path;
+    // A key whose source was not asked, since another knew who it is, is not to be told to anybody either.
+    const mayHoldKey = who.path === progress.path && keysInPath(this.#limiter.policy);
+    progress.path = mayHoldKey ? this.#bare(who.path) : who.path;
     if ('refusal' in who && identify === undefined) return this.#unknown(request, progress, who);
     progress.identity = this.#limiter.identity(identify ?? (who as Identified).identity);
     return undefined;
@@ -160,22 +159,39 @@ export class Gate {
 
   /** Reads what is asked. */
   #ask(progress: Progress, request: GateRequest): Later<Asked | Refusal> {
-    const route = this.#route(request.method, progress.path);
+    const route = this.#routed(progress, request.method, progress.path);
     if (isRefusal(route)) return route;
-    progress.route = route;
-    const against = this.#denied(route.operation, route.path);
-    if (against !== undefined) return against;
     const run = runOf(request.headers);
     if (run !== undefined && isRefusal(run)) return run;
     const asked = { route, reading: undefined, run };
     return route.body === 'json' ? this.#askInBody(progress, request, asked) : asked;
   }
 
+  #routed(progress: Progress, method: string, path: string): Route | Refusal {
+    const route = this.#route(method, path);
+    if (isRefusal(route)) return route;
+    progress.route = route;
+    progress.path = route.path;
+    return this.#denied(route.operation, route.path) ?? route;
+  }
+
   async #askInBody(progress: Progress, request: GateRequest, { route, run }: Asked): Promise<Asked | Refusal> {
-    const reading = await this.#read(request, route);
+    const reading = await readPrompt(request, route, this.#dialectOf(route.path), this.#limiter.policy.guard);
     if (isRefusal(reading)) return reading;
+    if ('bytes' in reading) return this.#askOtherwise(progress, request.otherwise!, { run, unasked: reading.bytes });
     progress.reading = reading;
     return this.#denied(reading.operation, route.path) ?? { route, reading, run };
+  }
+
+  #askOtherwise(
+    progress: Progress,
+    { method, target }: RequestMeaning,
+    more: Pick<Asked, 'run' | 'unasked'>,
+  ): Asked | Refusal {
+    const path = pathOf(target);
+    if (path === undefined) return noSuchPath(target);
+    const route = this.#routed(progress, method, path);
+    return isRefusal(route) ? route : { route, reading: undefined, ...more };
   }
 
   /** A credential that is wrong counts as a failure, and the same one too often is answered otherwise. */
@@ -184,31 +200,7 @@ export class Gate {
     return blocked ?? who.refusal;
   }
 
-  #wish(request: GateRequest, progress: Progress, { route, reading, run }: Asked): AdmitRequest {
-    const asked: Writable<AdmitRequest> = {
-      operation: reading?.operation ?? route.operation,
-      address: progress.address,
-      path: route.path,
-      method: request.method,
-    };
-    if (progress.identity !== undefined) asked.identity = progress.identity;
-    if (run !== undefined) asked.run = run;
-    if (reading !== undefined) this.#askAbout(reading, asked);
-    return asked;
-  }
-
-  #askAbout(reading: Reading, asked: Writable<AdmitRequest>): void {
-    if (reading.model !== '') asked.model = reading.model;
-    asked.input = reading;
-    asked.stream = reading.stream;
-    asked.tools = toolsOf(reading);
-    if (reading.outputTokensMax !== undefined) asked.outputTokensMax = reading.outputTokensMax;
-    // Every request is sent with the pinned size, so it is known.
-    const { num_ctx: numCtx } = this.#limiter.policy.guard.options;
-    if (typeof numCtx === 'number') asked.contextTokens = numCtx;
-  }
-
-  #passage(progress: Progress, route: Route, reading: Reading | undefined, permit: Permit): Passage {
+  #passage(progress: Progress, { route, reading, unasked }: Asked, permit: Permit): Passage {
     const dialect = this.#dialectOf(progress.path);
     const outputTokensMax = permit.outputTokensMax();
     const { tiers } = this.#limiter.policy;
@@ -223,6 +215,7 @@ export class Gate {
       route,
       reading,
       body: reading?.forward(outputTokensMax === Number.POSITIVE_INFINITY ? undefined : outputTokensMax),
+      unasked,
       headers,
       meter: (head) => dialect.meter(route, head, reading),
       turn: (refusal) => this.#turn(progress, refusal),
@@ -233,8 +226,9 @@ export class Gate {
 
   #route(method: string, path: string): Route | Refusal {
     const passes = this.#otherPaths === 'pass' || this.#limiter.policy.guard.paths.includes(path);
+    const bare = this.#bare(path);
     for (const dialect of this.#dialects) {
-      const route = dialect.route(method, path);
+      const route = dialect.route(method, bare);
       if (route !== undefined && !(isRefusal(route) && passes)) return route;
     }
     if (this.#otherPaths === 'pass') warnOfPrompts(this.#limiter, method, path, this.#dialects);
@@ -246,23 +240,19 @@ export class Gate {
     return refuse('forbidden', `${path} with this request manages models, which is not allowed here.`);
   }
 
-  async #read(request: GateRequest, route: Route): Promise<Reading | Refusal> {
-    const encoding = request.headers['content-encoding'];
-    if (encoding !== undefined && encoding !== '' && encoding !== 'identity') {
-      return refuse('bad-encoding', 'compressed request bodies are not accepted; send it without Content-Encoding.');
-    }
-    const { guard } = this.#limiter.policy;
-    const body = jsonOf(await request.readBody(guard.bodyBytesMax), guard.bodyBytesMax);
-    return body.ok ? this.#dialectOf(route.path).read(route, body.value, guard) : body.refusal;
+  /** Before an application's own routes part of a mount path may look like a key that no source has taken: `/k/:team`. */
+  #bare(path: string): string {
+    return this.#otherPaths === 'pass' && path.startsWith('/k/') ? withoutKey(path) : path;
   }
 
   #dialectOf(path: string): Dialect {
-    return this.#dialects.find((dialect) => dialect.speaks(path)) ?? this.#dialects[this.#dialects.length - 1]!;
+    const bare = this.#bare(path);
+    return this.#dialects.find((dialect) => dialect.speaks(bare)) ?? this.#dialects[this.#dialects.length - 1]!;
   }
 
   #limitHeaders(progress: Progress): Headers {
     const { policy, clock } = this.#limiter;
-    return limitHeaders(progress.limits, policy.headers, clock.wall(), progress.path.startsWith('/v1/'));
+    return limitHeaders(progress.limits, policy.headers, clock.wall(), this.#bare(progress.path).startsWith('/v1/'));
   }
 
   #about(progress: Progress): About {

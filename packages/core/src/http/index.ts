@@ -11,5 +11,6 @@ export { fetchGateRequest, targetOf, withBody } from './fetch-request.js';
 export type { Headgate } from './headgate.js';
 export { headersOf, headgateOf } from './headgate.js';
 export { jsonOf } from './json-body.js';
-export type { Place, RequestMeaning } from './meaning.js';
+export type { RequestMeaning } from './known-path.js';
+export type { Place } from './meaning.js';
 export { meaningOf, mountOf } from './meaning.js';

@@ -5,6 +5,13 @@
 import { type Dialect, isRefusal, pathSegmentsMax, type Route } from './dialect.js';
 import { pathOf, writtenPath } from './target.js';
 
+export interface RequestMeaning {
+  readonly method: string;
+  readonly target: string;
+  /** What it means where its body is no prompt. */
+  readonly otherwise?: RequestMeaning;
+}
+
 /** What a path is called where a dialect knows it. */
 export interface Known {
   readonly method: string;
@@ -21,18 +28,21 @@ export function stricter(one: Known | undefined, other: Known | undefined): Know
   return other?.route.body === 'json' ? other : (one ?? other);
 }
 
+/** What is asked of dialects. */
+export interface Question {
+  readonly methods: readonly string[];
+  readonly dialects: readonly Dialect[];
+  /** Which routes count. */
+  readonly counts: (route: Route) => boolean;
+}
+
 /** What is known to a dialect when at most so many leading segments are dropped. */
-export function findIn(
-  target: string,
-  depth: number,
-  methods: readonly string[],
-  dialects: readonly Dialect[],
-): Known | undefined {
+export function findIn(target: string, depth: number, question: Question): Known | undefined {
   const written = writtenPath(target);
   if (written === undefined) return undefined;
   let known: Known | undefined;
   for (const from of startsIn(written, depth)) {
-    known = stricter(known, knownAs(written.slice(from), methods, dialects));
+    known = stricter(known, knownAs(written.slice(from), question));
     if (known?.route.body === 'json') break;
   }
   if (known === undefined) return undefined;
@@ -66,14 +76,14 @@ function lastSlashes(path: string, end: number): number[] {
 }
 
 /** As it was written, and as a router sees it that is generous. */
-function knownAs(written: string, methods: readonly string[], dialects: readonly Dialect[]): Known | undefined {
+function knownAs(written: string, question: Question): Known | undefined {
   const path = pathOf(written);
   if (path === undefined) return undefined;
-  const exact = knownPath(path, written, methods, dialects);
+  const exact = knownPath(path, written, question);
   if (exact !== undefined) return exact;
   const loose = loosely(path);
   // It is decoded, and will be decoded once more.
-  return loose === path ? undefined : knownPath(loose, loose.replace(/[%?#]/g, encodeURIComponent), methods, dialects);
+  return loose === path ? undefined : knownPath(loose, loose.replace(/[%?#]/g, encodeURIComponent), question);
 }
 
 /** Without case, but for a key that stands in the path, without a slash at the end and what follows a semicolon. */
@@ -89,16 +99,11 @@ function keyOf(path: string): string {
 }
 
 /** @param target what to call the path */
-function knownPath(
-  path: string,
-  target: string,
-  methods: readonly string[],
-  dialects: readonly Dialect[],
-): Known | undefined {
+function knownPath(path: string, target: string, { methods, dialects, counts }: Question): Known | undefined {
   const bare = path.slice(keyOf(path).length);
   for (const method of methods) {
     const route = routeOf(method, bare, dialects);
-    if (route !== undefined) return { method, target, route };
+    if (route !== undefined && counts(route)) return { method, target, route };
   }
   return undefined;
 }
@@ -111,8 +116,9 @@ function routeOf(method: string, path: string, dialects: readonly Dialect[]): Ro
   return undefined;
 }
 
-/** A decoded path whose end is one that a dialect takes prompts under: `/ai` and `/api/chat` of `/ai/api/chat`; undefined where there is none. */
-export function promptsIn(
+/** A decoded path whose end is one that a dialect takes prompts under, or manages models: `/ai` and `/api/chat` of `/ai/api/chat`; undefined where there is none. */
+export function apiIn(
+  method: string,
   path: string,
   dialects: readonly Dialect[],
 ): { readonly before: string; readonly end: string } | undefined {
@@ -120,7 +126,8 @@ export function promptsIn(
   for (const from of lastSlashes(loose, loose.length)) {
     if (from === 0) continue;
     const end = loose.slice(from);
-    if (routeOf('POST', end, dialects)?.body === 'json') return { before: path.slice(0, from), end };
+    const route = routeOf(method === 'DELETE' ? method : 'POST', end, dialects);
+    if (route?.body === 'json' || route?.operation === 'admin') return { before: path.slice(0, from), end };
   }
   return undefined;
 }

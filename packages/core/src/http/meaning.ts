@@ -12,14 +12,10 @@
  * Of several ways to read a request the first that takes a prompt counts. Where no dialect knows the path, it counts as
  * it was sent; where one of its readings is no path that everybody reads alike, it counts as that one, which the gate refuses.
  */
-import type { Dialect } from './dialect.js';
-import { findIn, type Known, stricter } from './known-path.js';
+import type { Dialect, Route } from './dialect.js';
+import { findIn, type Known, type Question, type RequestMeaning, stricter } from './known-path.js';
+import { producesTokens } from './settlement.js';
 import { pathOf } from './target.js';
-
-export interface RequestMeaning {
-  readonly method: string;
-  readonly target: string;
-}
 
 /** Where the limiter stands in the application, and how the request came to it. */
 export interface Place {
@@ -28,6 +24,11 @@ export interface Place {
    * one with `*` or an expression stands for any number of them. Of several the deepest counts.
    */
   readonly mount?: string | readonly string[] | undefined;
+  /**
+   * Prefixes behind the limiter that the route was declared below, in a plugin or an application of its own. A path for prompts
+   * below one counts as such where its body may be a prompt: `/crm/v1/messages` is also what an application calls its own.
+   */
+  readonly behind?: string | readonly string[] | undefined;
   /** Path and query below the mount, where the framework has cut it off. */
   readonly below?: string | undefined;
   /** Targets that the framework's router has before it, where they may be other than what was sent. */
@@ -40,29 +41,63 @@ export interface Place {
 export function meaningOf(
   sent: RequestMeaning,
   hasBody: boolean,
-  { mount = '', below, routed = [], pattern }: Place,
+  place: Place,
   dialects: readonly Dialect[],
 ): RequestMeaning {
   const methods = hasBody && sent.method !== 'POST' ? [sent.method, 'POST'] : [sent.method];
-  let known = below === undefined ? undefined : findIn(below, 0, methods, dialects);
-  if (known?.route.body === 'json') return meant(known);
-  const depth = typeof mount === 'string' ? depthOf(mount) : Math.max(0, ...mount.map(depthOf));
-  const targets = routed.includes(sent.target) ? [...routed] : [...routed, sent.target];
+  const targets = targetsOf(sent, place);
+  const depth = deepest(place.mount);
+  const own = knownIn(targets, depth, place, { methods, dialects, counts: everyRoute });
+  if (own?.route.body === 'json') return meant(own);
+  const certain = own === undefined ? unknown(sent, targets, place) : meant(own);
+  const behind = deepest(place.behind);
+  if (behind <= depth) return certain;
+  const prompt = knownIn(targets, behind, place, { methods, dialects, counts: takesPrompt });
+  return prompt === undefined ? certain : { ...meant(prompt), otherwise: certain };
+}
+
+function targetsOf(sent: RequestMeaning, { routed = [] }: Place): readonly string[] {
+  return routed.includes(sent.target) ? routed : [...routed, sent.target];
+}
+
+function knownIn(
+  targets: readonly string[],
+  depth: number,
+  { below, pattern }: Place,
+  question: Question,
+): Known | undefined {
+  let known = below === undefined ? undefined : findIn(below, 0, question);
   for (const target of targets) {
-    if (depth === 0 && target === below) continue;
-    known = stricter(known, findIn(target, depth, methods, dialects));
-    if (known?.route.body === 'json') return meant(known);
+    if (known?.route.body === 'json') return known;
+    if (depth > 0 || target !== below) known = stricter(known, findIn(target, depth, question));
   }
+  if (known?.route.body === 'json' || pattern === undefined) return known;
   // A pattern tells that a prompt is taken, and nothing else: its parameters are no values.
-  const matched = pattern === undefined ? undefined : findIn(pattern, depth, methods, dialects);
-  if (matched?.route.body === 'json') return meant(matched);
-  if (known !== undefined) return meant(known);
-  if (below !== undefined) targets.push(below);
-  return { method: sent.method, target: targets.find((target) => pathOf(target) === undefined) ?? sent.target };
+  const matched = findIn(pattern, depth, question);
+  return matched?.route.body === 'json' ? matched : known;
+}
+
+/** As it was sent, or as one of its readings that is no path. */
+function unknown({ method, target }: RequestMeaning, targets: readonly string[], { below }: Place): RequestMeaning {
+  const all = below === undefined ? targets : [...targets, below];
+  return { method, target: all.find((each) => pathOf(each) === undefined) ?? target };
 }
 
 function meant({ method, target }: Known): RequestMeaning {
   return { method, target };
+}
+
+function everyRoute(): boolean {
+  return true;
+}
+
+/** As opposed to listings and to what manages models, whose bodies may say anything. */
+function takesPrompt({ body, operation }: Route): boolean {
+  return body === 'json' && producesTokens(operation);
+}
+
+function deepest(mounts: string | readonly string[] = ''): number {
+  return typeof mounts === 'string' ? depthOf(mounts) : Math.max(0, ...mounts.map(depthOf));
 }
 
 /** How many leading segments of a path a mount path stands for. */

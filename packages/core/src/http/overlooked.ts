@@ -1,6 +1,6 @@
 /** Paths that look as if prompts went by the limits: told once, since the application works and nobody would notice. */
 import type { Dialect } from './dialect.js';
-import { promptsIn } from './known-path.js';
+import { apiIn } from './known-path.js';
 
 /** A client that tries paths must not fill a log. */
 const shapesMax = 16;
@@ -16,19 +16,19 @@ interface Surroundings {
 
 const code = 'HG_PATH_OTHER';
 
-/** Warns, once for each limiter and shape of path, when a path counts as operation `other` whose end is one that prompts are sent to. */
+/** Warns, once for each limiter and shape of path, when a path counts as operation `other` whose end is one that prompts are sent to, or models managed by. */
 export function warnOfPrompts(limiter: object, method: string, path: string, dialects: readonly Dialect[]): void {
-  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS' || method === 'DELETE') return;
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return;
   const shapes = told.get(limiter) ?? new Set();
   if (shapes.size >= shapesMax) return;
-  const prompts = promptsIn(path, dialects);
-  if (prompts === undefined) return;
-  const { before, end } = prompts;
+  const api = apiIn(method, path, dialects);
+  if (api === undefined) return;
+  const { before, end } = api;
   const shape = `${before.split('/').length} ${end}`;
   if (shapes.has(shape)) return;
   told.set(limiter, shapes.add(shape));
   warn(
-    `${method} ${shown(path)} counts as operation "other": its body is not read, and no limit on models, tokens or output holds for it. ` +
+    `${method} ${shown(path)} counts as operation "other": no limit on models, tokens or output holds for it, and it may manage models. ` +
       `If a route of yours answers it as ${end}, let the limiter stand below ${shown(before)}, by the prefix, mount path or pattern ` +
       'that it is used with, or by the option `mount` of limiter.handler.',
   );

@@ -10,6 +10,7 @@ import type { Policy } from '../policy/policy.js';
 import type { Permit } from '../settlement/permit.js';
 import type { AnswerHead, AnswerMeter, Dialect, Reading, Route } from './dialect.js';
 import type { Headers } from './headers.js';
+import type { RequestMeaning } from './known-path.js';
 
 export type BodyOutcome =
   | { readonly ok: true; readonly bytes: Uint8Array }
@@ -22,6 +23,8 @@ export interface GateRequest {
   readonly method: string;
   /** As in the request line, or the original URL where a framework rewrote it. */
   readonly target: string;
+  /** What it means where its body is no prompt; see `Place.behind`. */
+  readonly otherwise?: RequestMeaning;
   readonly headers: HeaderRecord;
   readonly remoteAddress: string;
   /** What the adapter found wrong with the head of the request; it is refused with this, in the dialect of its path. */
@@ -107,6 +110,8 @@ export interface Passage {
   readonly reading: Reading | undefined;
   /** What to send to the backend: our own serialisation, the output cap written in. Undefined where the body is not ours to read. */
   readonly body: string | undefined;
+  /** A body that had to be read to see that it is no prompt, as it was sent: to be put back. */
+  readonly unasked?: Uint8Array | undefined;
   /** For the answer: where the limits stand, and the request's id. */
   readonly headers: Headers;
   meter(head: AnswerHead): AnswerMeter;

@@ -1,5 +1,5 @@
 /** Where the credential of a request stands. */
-import type { KeyPlace } from '../policy/policy.js';
+import type { KeyPlace, Policy } from '../policy/policy.js';
 
 /** Header values by lower-case name. */
 export type HeaderRecord = Readonly<Record<string, string | readonly string[] | undefined>>;
@@ -13,7 +13,12 @@ export function keyInPath(path: string): { readonly key: string; readonly rest: 
   return match === null ? undefined : { key: match[1]!, rest: match[2] ?? '/' };
 }
 
-/** Before an application's own routes part of a mount path may look like a key that no source has taken: `/k/:team`. */
+/** Whether a key may stand in the path. */
+export function keysInPath({ identity }: Policy): boolean {
+  return identity.some((source) => source.kind === 'apiKey' && source.from.includes('path'));
+}
+
+/** What is left of a path behind what stands where a key would. */
 export function withoutKey(path: string): string {
   return keyInPath(path)?.rest ?? path;
 }

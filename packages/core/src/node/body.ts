@@ -129,6 +129,11 @@ export function restoreBody(req: NodeRequest, text: string): void {
   describe(req, bytes.length);
 }
 
+/** Puts a body back as it was read; where a parser ran before, it is still where that left it. */
+export function returnBody(req: NodeRequest, bytes: Uint8Array): void {
+  if ((req as ReadRequest)[readHere] === true && bytes.length > 0) req.unshift(bytes);
+}
+
 const described = new Set(['content-type', 'content-length']);
 
 function describe({ headers, rawHeaders }: NodeRequest, length: number): void {

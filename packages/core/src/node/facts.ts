@@ -2,7 +2,8 @@
 
 import { ClientGoneError } from '../http/client-gone.js';
 import type { Dialect } from '../http/dialect.js';
-import { meaningOf, type Place, type RequestMeaning } from '../http/meaning.js';
+import type { RequestMeaning } from '../http/known-path.js';
+import { meaningOf, type Place } from '../http/meaning.js';
 import type { GateRequest } from '../http/passage.js';
 import { Departure } from '../kernel/signal.js';
 import { type BodyTime, readBody } from './body.js';
@@ -19,10 +20,8 @@ export function nodeGateRequest(req: NodeRequest, res: NodeResponse, options: No
   whenClosed(req, res, (delivered) => {
     if (!delivered) departure.abort(new ClientGoneError());
   });
-  const { method, target } = options.meaning ?? asSent(req);
   return {
-    method,
-    target,
+    ...(options.meaning ?? asSent(req)),
     headers: req.headers,
     remoteAddress: req.socket.remoteAddress ?? '',
     signal: departure,

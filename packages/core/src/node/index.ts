@@ -1,6 +1,7 @@
 /** For adapters to frameworks that run on Node's own requests and responses. */
 export { ClientGoneError } from '../http/client-gone.js';
-export type { Place, RequestMeaning } from '../http/meaning.js';
+export type { RequestMeaning } from '../http/known-path.js';
+export type { Place } from '../http/meaning.js';
 export { restoreBody } from './body.js';
 export { whenClosed } from './departure.js';
 export type { NodeGateOptions } from './facts.js';

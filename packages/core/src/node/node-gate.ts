@@ -7,7 +7,7 @@ import type { Place } from '../http/meaning.js';
 import type { Opened, Passage, Turned } from '../http/passage.js';
 import { producesTokens } from '../http/settlement.js';
 import { isLater } from '../kernel/later.js';
-import { restoreBody } from './body.js';
+import { restoreBody, returnBody } from './body.js';
 import { mountedMeaning, nodeGateRequest } from './facts.js';
 import type { NodeRequest } from './message.js';
 import { setHeaders } from './refusal.js';
@@ -62,6 +62,7 @@ export class NodeGate {
     tapResponse(res, passage, this.#limiter);
     setHeaders(res, headersOf(passage));
     if (passage.body !== undefined) restoreBody(req, passage.body);
+    else if (passage.unasked !== undefined) returnBody(req, passage.unasked);
     return headgateOf(passage);
   }
 }

@@ -1,4 +1,12 @@
-import { answerWhole, type Exchange, equal, holds, inWorld, type ScenarioBody } from './adapter-conformance-world.js';
+import {
+  answerWhole,
+  type Exchange,
+  equal,
+  holds,
+  inWorld,
+  roomy,
+  type ScenarioBody,
+} from './adapter-conformance-world.js';
 
 /** Nobody may ask `question` of its model, so whoever gets to the handler has gone around the limits. */
 const nobody = { requests: '1000/min', models: ['mistral'] };
@@ -43,6 +51,47 @@ export const pathScenarios: Readonly<Record<string, ScenarioBody>> = {
       ...['/teams/r%65d/api/chat', '/te%61ms/red/api/chat', '/teams/%C3%A9/api/chat', '/teams/%2f/api/chat'],
       ...['/teams/api/api/chat', '/teams/%25/api/chat', '/TEAMS/Red/API/chat', '/teams/red/v1/chat/completions'],
     ]);
+  },
+
+  "F13: an application's own routes behind the limiter pass as they were sent, whatever their paths end in": (
+    harness,
+  ) => {
+    const bodies: unknown[] = [];
+    const handler = async (exchange: Exchange): Promise<void> => {
+      bodies.push(await exchange.body());
+      await answerWhole(exchange);
+    };
+    return inWorld(harness, { policy: roomy, prefix: '/crm', handler }, async ({ chat }) => {
+      const body = { text: 'Hello \u00e9', parts: [1, { messages: 2 }] };
+      for (const path of [
+        '/crm/v1/messages',
+        '/crm/api/chat',
+        '/crm/v1/embeddings',
+        '/crm/api/create',
+        '/crm/api/pull',
+      ]) {
+        const response = await chat({ path, body });
+        await response.text();
+        equal(response.status, 200, `status of ${path}`);
+        equal(bodies.pop(), body, `body of ${path}`);
+      }
+      const response = await chat({ method: 'DELETE', path: '/crm/api/delete', body });
+      await response.text();
+      equal(response.status, 200, 'status of DELETE /crm/api/delete');
+    });
+  },
+
+  'a limit on a path holds for all of it, also where it begins as one with a key does': async (harness) => {
+    const limits = [{ name: 'settings', match: { path: '/k/abc/settings' }, per: 'all', requests: '1/day' }];
+    const statuses: number[] = [];
+    await inWorld(harness, { policy: { limits }, handler: answerWhole }, async ({ chat }) => {
+      for (const path of ['/settings', '/k/abc/settings', '/k/abc/settings', '/k/x/settings', '/settings']) {
+        const response = await chat({ path });
+        await response.text();
+        statuses.push(response.status);
+      }
+    });
+    equal(statuses, [200, 200, 429, 200, 200], 'statuses');
   },
 };
 

@@ -39,6 +39,8 @@ export interface AdapterSetup {
    * with a parameter as the framework writes them, `/teams/:team`.
    */
   readonly mount: string;
+  /** What only the handler stands below, in a router or plugin of its own behind the adapters: empty for none, or `/crm`. */
+  readonly prefix: string;
   /** Where the framework's own JSON parser stands, as seen from the adapter. */
   readonly parser: 'none' | 'before' | 'after';
   readonly handler: ConformanceHandler;
@@ -144,6 +146,7 @@ export interface WorldSetup {
   /** A second limiter, inside the first. */
   readonly inner?: Ledger;
   readonly mount?: string;
+  readonly prefix?: string;
   readonly parser?: AdapterSetup['parser'];
   readonly handler: ConformanceHandler;
 }
@@ -157,8 +160,8 @@ export async function inWorld(
   const ledger = new Ledger(setup.policy);
   const ledgers = [ledger, ...(setup.inner === undefined ? [] : [setup.inner])];
   const limiters = ledgers.map(({ limiter }) => limiter);
-  const { mount = '', parser = 'none', handler } = setup;
-  const server = await harness.start({ limiters, mount, parser, handler });
+  const { mount = '', prefix = '', parser = 'none', handler } = setup;
+  const server = await harness.start({ limiters, mount, prefix, parser, handler });
   const chat: World['chat'] = ({ signal, method = 'POST', path = '/api/chat', body = question } = {}) =>
     fetch(`${server.url}${path}`, {
       method,

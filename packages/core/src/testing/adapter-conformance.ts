@@ -1,5 +1,5 @@
 /**
- * What every adapter to a web framework must do, over real sockets: twenty scenarios without a test framework. Hand each
+ * What every adapter to a web framework must do, over real sockets: 22 scenarios without a test framework. Hand each
  * `run` to yours; it rejects with a sentence when the adapter fails.
  *
  *   for (const { name, run } of adapterConformance(harness)) test(name, run);

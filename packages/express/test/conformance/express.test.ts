@@ -6,14 +6,15 @@ import { drained, listen, textOf, versions } from '../support/express-server.js'
 
 for (const { name, express } of versions) {
   const harness: AdapterHarness = {
-    start: ({ limiters, mount, parser, handler }) => {
+    start: ({ limiters, mount, prefix, parser, handler }) => {
       const app = express();
       if (parser === 'before') app.use(express.json());
       for (const limiter of limiters) app.use(mount, ollamaLimiter(limiter));
       if (parser === 'after') app.use(express.json());
-      app.use(mount, (req, res, next) => {
+      const router = express.Router().use((req, res, next) => {
         handler(exchangeOf(req, res)).catch(next);
       });
+      app.use(mount + prefix, router);
       return listen(app);
     },
   };

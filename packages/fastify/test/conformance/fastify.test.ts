@@ -14,12 +14,15 @@ type Answering = (request: FastifyRequest, reply: FastifyReply, handler: Conform
 
 /** Fastify's own parser runs between the two hooks, so the hook decides on which side of it the adapter stands. */
 const harnessOf = (answering: Answering): AdapterHarness => ({
-  start: ({ limiters, mount, parser, handler }) => {
+  start: ({ limiters, mount, prefix, parser, handler }) => {
     const app = application();
     const hook = parser === 'before' ? 'preHandler' : 'onRequest';
     const scope = async (instance: FastifyInstance): Promise<void> => {
       for (const limiter of limiters) instance.register(ollamaLimiter, { limiter, hook });
-      instance.all('/*', (request, reply) => answering(request, reply, handler));
+      const routes = async (inner: FastifyInstance): Promise<void> => {
+        inner.all('/*', (request, reply) => answering(request, reply, handler));
+      };
+      instance.register(routes, { prefix });
     };
     app.register(scope, { prefix: mount });
     return listen(app);

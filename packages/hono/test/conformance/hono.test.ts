@@ -13,14 +13,14 @@ const parsing: MiddlewareHandler = async (c, next) => {
 
 describe.each(runtimes)('$name', ({ start }) => {
   const harness: AdapterHarness = {
-    start: ({ limiters, mount, parser, handler }) => {
+    start: ({ limiters, mount, prefix, parser, handler }) => {
       const app = mount === '' ? new Hono() : new Hono().basePath(mount);
       // Errors are expected here; Hono prints those that it is not told what to do with.
       app.onError((_error, c) => c.text('the handler threw', 500));
       if (parser === 'before') app.use(parsing);
       for (const limiter of limiters) app.use(ollamaLimiter(limiter, { address: (c) => peerOf(c.env).address }));
       if (parser === 'after') app.use(parsing);
-      app.all('*', (c) =>
+      const routes = new Hono().all('*', (c) =>
         exchangeThrough(handler, {
           method: c.req.method,
           body: () => c.req.json(),
@@ -30,7 +30,7 @@ describe.each(runtimes)('$name', ({ start }) => {
           respond: (body, { status, headers }) => c.body(body!, status as 200, headers as Record<string, string>),
         }),
       );
-      return start(app);
+      return start(app.route(prefix === '' ? '/' : prefix, routes));
     },
   };
 

@@ -15,12 +15,13 @@ import { listen, textOf, versions } from '../support/koa-server.js';
 
 for (const { name, Koa } of versions) {
   const harness: AdapterHarness = {
-    start: ({ limiters, mount: path, parser, handler }) => {
+    start: ({ limiters, mount: path, prefix, parser, handler }) => {
       const app = new Koa();
       if (parser === 'before') app.use(bodyParser());
       const stack: Middleware[] = limiters.map((limiter) => ollamaLimiter(limiter));
       if (parser === 'after') stack.push(bodyParser());
-      stack.push((ctx) => streaming(ctx, handler));
+      const last: Middleware = (ctx) => streaming(ctx, handler);
+      stack.push(prefix === '' ? last : mount(prefix, last));
       app.use(below(path, stack));
       return listen(app);
     },

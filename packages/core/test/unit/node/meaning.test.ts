@@ -5,9 +5,10 @@ import { mountedMeaning, type NodeRequest, type Place } from '../../../src/node/
 /** Knows one path for prompts, one for listings, and refuses every other. */
 const dialect = {
   route: (method: string, path: string) => {
-    const known = { '/api/chat': 'POST', '/v1/keys': 'POST', '/api/tags': 'GET' }[path];
+    const known = { '/api/chat': 'POST', '/v1/keys': 'POST', '/api/tags': 'GET', '/api/create': 'POST' }[path];
     const body = known === 'GET' ? 'none' : 'json';
-    if (known === method) return { operation: 'chat', path, method, kind: 'chat', body };
+    const operation = path === '/api/create' ? 'admin' : 'chat';
+    if (known === method) return { operation, path, method, kind: 'chat', body };
     return { reason: known === undefined ? 'not-found' : 'bad-method', status: 404, message: '' };
   },
 } as unknown as Dialect;
@@ -73,6 +74,12 @@ test.each<[string, Place, string, string]>([
   ['POST /ai/x/api/chat', { mount: '/ai', below: '/x/api/chat' }, 'POST', '/ai/x/api/chat'],
   ['POST /ai/x/api/chat', { mount: ['/', '/ai/v2', '/ai'] }, 'POST', '/api/chat'],
   ['POST /ai/x%2Fy/what', { mount: '/ai/:team', pattern: '/ai/:team/api/chat' }, 'POST', '/api/chat'],
+  // Its own mount is certain, also where something is declared deeper.
+  ['POST /ai/api/chat', { mount: '/ai', behind: '/ai/v2' }, 'POST', '/api/chat'],
+  ['POST /ai/api/create', { mount: '/ai', behind: '/ai/v2' }, 'POST', '/api/create'],
+  // Behind it are no listings, and nothing that manages models: these are an application's own.
+  ['POST /crm/api/create', { behind: '/crm' }, 'POST', '/crm/api/create'],
+  ['POST /crm/api/tags', { behind: ['', '/crm'] }, 'POST', '/crm/api/tags'],
   // A pattern's parameters are no values, and a listing is not what it says.
   ['GET /page', { pattern: '/api/tags' }, 'GET', '/page'],
   // What one of its readers could read in two ways is not passed as something else.
@@ -82,6 +89,23 @@ test.each<[string, Place, string, string]>([
   const [sentMethod, url] = sent.split(' ');
   const req = { method: sentMethod, url, headers: body } as unknown as NodeRequest;
   expect(mountedMeaning(req, place, [dialect])).toEqual({ method, target });
+});
+
+test.each<[string, Place, object]>([
+  ['POST /crm/api/chat?x', { behind: '/crm' }, { method: 'POST', target: '/crm/api/chat?x' }],
+  [
+    'PUT /ai/b%61/API/chat/',
+    { mount: '/ai', behind: ['', '/ai/:team'] },
+    { method: 'PUT', target: '/ai/b%61/API/chat/' },
+  ],
+  ['POST /a/b%2f', { behind: '/a', pattern: '/a/api/chat' }, { method: 'POST', target: '/a/b%2f' }],
+  ['GET /api/tags/api/chat', { behind: '*' }, { method: 'GET', target: '/api/tags/api/chat' }],
+  ['GET /api/tags', { behind: '/x', pattern: '/x/api/chat' }, { method: 'GET', target: '/api/tags' }],
+])('F13: %s below what was declared behind the limiter, %j, may be a prompt', (sent, place, otherwise) => {
+  const [sentMethod, url] = sent.split(' ');
+  const req = { method: sentMethod, url, headers: body } as unknown as NodeRequest;
+  const target = url!.endsWith('?x') ? '/api/chat?x' : '/api/chat';
+  expect(mountedMeaning(req, place, [dialect])).toEqual({ method: 'POST', target, otherwise });
 });
 
 /** Counts what it is asked, of paths of any length. */
@@ -100,6 +124,7 @@ const places: readonly Place[] = [
   { mount: '*' },
   { mount: '*', below: '/x' },
   { mount: ['/ai', '*'], pattern: '*' },
+  { mount: '/ai', behind: ['/ai', '*'] },
 ];
 test.each(places)('F13: a dialect is asked as often about a long path as about a short one: %j', (place) => {
   const asked = (path: string): number => {

@@ -4,9 +4,13 @@ import { warnOfPrompts } from '../../../src/http/overlooked.js';
 
 const dialect = {
   route: (method: string, path: string) =>
-    path === '/api/chat' && method === 'POST'
-      ? { operation: 'chat', path, method, kind: 'chat', body: 'json' }
-      : undefined,
+    (
+      ({
+        'POST /api/chat': { operation: 'chat', path, method, kind: 'chat', body: 'json' },
+        'DELETE /api/delete': { operation: 'admin', path, method, kind: 'delete', body: 'json' },
+        'POST /api/blobs': { operation: 'admin', path, method, kind: 'blob', body: 'opaque' },
+      }) as Record<string, unknown>
+    )[`${method} ${path}`],
 } as unknown as Dialect;
 
 /** What is said about these requests, each `METHOD path`, to one limiter. */
@@ -52,6 +56,11 @@ test('F13: what a client sends is looked at from its end, and no more once enoug
   for (let depth = 1; depth <= 16; depth++) askedAbout(`${'/a'.repeat(depth * 400)}/api/chat`);
   expect(spy.mock.calls).toHaveLength(16);
   expect(askedAbout('/a'.repeat(8_000))).toBe(0);
+});
+
+test('F13: so is one that ends as one by which models are managed', () => {
+  expect(warnings('DELETE /x/api/delete', 'DELETE /y/api/delete', 'POST /x/api/blobs')).toHaveLength(2);
+  expect(warnings('POST /x/api/delete', 'DELETE /x/api/chat')).toEqual([]);
 });
 
 test('what asks for nothing, or ends otherwise, is not told', () => {
