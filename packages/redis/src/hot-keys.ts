@@ -85,7 +85,8 @@ export class HotKeys implements Hot {
       return hot.asking.then(again, again);
     }
     const isHot = this.#isHot(hot) && now >= hot.aloneUntil && !this.#options.lender.isClosed;
-    if (isHot || lease?.isOpen === true) {
+    // What only covers an answer is no request: a share made to its measure would be enough for none.
+    if (cost.requests > 0 && (isHot || lease?.isOpen === true)) {
       const asked = this.#ask(hot, subject, cost, now, isHot ? this.#shareOf(hot, cost, now) : none);
       if (asked !== undefined) return asked;
     }
