@@ -6,23 +6,8 @@ import type { Decision } from '../../src/decision.js';
 import { Limiter } from '../../src/limiter.js';
 import { parsePolicy } from '../../src/policy/parse.js';
 import { MemoryStore } from '../../src/store/memory.js';
-import type { Store } from '../../src/store/store.js';
 import { settled, VirtualClock } from '../../src/testing/virtual-clock.js';
-
-/** The memory store, each answer a promise. */
-function later(store: MemoryStore): Store {
-  return {
-    sync: false,
-    configure: (...args) => store.configure(...args),
-    prepare: (limits) => store.prepare(limits),
-    reserve: async (...args) => store.reserve(...args),
-    debit: async (...args) => store.debit(...args),
-    settle: async (...args) => store.settle(...args),
-    cancel: async (...args) => store.cancel(...args),
-    peek: async (...args) => store.peek(...args),
-    stats: () => store.stats(),
-  };
-}
+import { LaterStore } from '../support/later-store.js';
 
 const asked = fc.record({
   inputTokens: fc.integer({ min: 1, max: 300 }),
@@ -42,8 +27,7 @@ describe('answers in one piece', () => {
           fc.array(asked, { minLength: 1, maxLength: 40 }),
           async (budget, taught, requests) => {
             const clock = new VirtualClock();
-            const memory = new MemoryStore(clock);
-            const store = isLater ? later(memory) : memory;
+            const store = isLater ? new LaterStore(clock) : new MemoryStore(clock);
             const limiter = new Limiter(parsePolicy({ tokens: `${budget}/day` }), { clock, store });
             const model = 'm';
             for (let i = 0; i < taught; i++) {
