@@ -85,9 +85,10 @@ export class HotKeys implements Hot {
       return hot.asking.then(again, again);
     }
     const isHot = this.#isHot(hot) && now >= hot.aloneUntil && !this.#options.lender.isClosed;
-    // What only covers an answer is no request: a share made to its measure would be enough for none.
-    if (cost.requests > 0 && (isHot || lease?.isOpen === true)) {
-      const asked = this.#ask(hot, subject, cost, now, isHot ? this.#shareOf(hot, cost, now) : none);
+    if (isHot || lease?.isOpen === true) {
+      const share = isHot ? this.#shareOf(hot, cost, now) : none;
+      // What only covers an answer is no request: that there is no share to its measure says nothing of theirs.
+      const asked = cost.requests > 0 || share.requests > 0 ? this.#ask(hot, subject, cost, now, share) : undefined;
       if (asked !== undefined) return asked;
     }
     const answer = this.#options.desk.ask(subject, cost);

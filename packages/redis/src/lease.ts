@@ -38,6 +38,8 @@ export class Lease implements Charge, Share {
   /** Units by column, and the windows that they are returned to. */
   readonly lent: Float64Array;
   readonly left: Float64Array;
+  /** Units that are out and were asked for beside a request, not for one. */
+  readonly #beside: Float64Array;
   readonly marks: Float64Array;
   /** By the process's clock. */
   readonly until: number;
@@ -45,7 +47,8 @@ export class Lease implements Charge, Share {
   /** Set by whoever keeps it. */
   giveBack: () => Promise<void> = () => Promise.resolve();
   at: number;
-  decisions = 0;
+  /** Requests that were decided here. */
+  requests = 0;
   isOpen = true;
   /** Set while it is returned. */
   returned: Promise<void> | undefined;
@@ -66,6 +69,7 @@ export class Lease implements Charge, Share {
     this.windows = charge.windows;
     this.lent = units;
     this.left = units.slice();
+    this.#beside = new Float64Array(units.length);
     this.marks = marks;
     // The two clocks need not run equally fast.
     this.until = askedAt + lastsMs * 0.999 - 1;
@@ -90,9 +94,12 @@ export class Lease implements Charge, Share {
     const columns = this.#columns;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i];
-      if (column !== undefined) this.left[i]! -= unitsOf(column.limit.measure, cost);
+      if (column === undefined) continue;
+      const units = unitsOf(column.limit.measure, cost);
+      this.left[i]! -= units;
+      if (cost.requests === 0) this.#beside[i]! += units;
     }
-    this.decisions++;
+    this.requests += cost.requests;
   }
 
   /** A request that was charged here turned out to cost something else. False when that is Redis's business by now. */
@@ -102,7 +109,9 @@ export class Lease implements Charge, Share {
     for (const [i, column] of this.#columns.entries()) {
       if (column === undefined) continue;
       const { measure } = column.limit;
-      this.left[i]! += unitsOf(measure, charged) - unitsOf(measure, actual);
+      const less = unitsOf(measure, charged) - unitsOf(measure, actual);
+      this.left[i]! += less;
+      if (charged.requests === 0) this.#beside[i]! -= less;
       isOverdrawn ||= this.left[i]! < 0;
     }
     // A debt is for everybody to see.
@@ -112,7 +121,8 @@ export class Lease implements Charge, Share {
 
   /** Units of each column that a request took on average. */
   usual(column: number, otherwise: number): number {
-    return this.decisions === 0 ? otherwise : (this.lent[column]! - this.left[column]!) / this.decisions;
+    if (this.requests === 0) return otherwise;
+    return (this.lent[column]! - this.left[column]! - this.#beside[column]!) / this.requests;
   }
 
   /** It is over: what was spent of it was charged at this instant of the server. @param ends of each column */

@@ -1,5 +1,6 @@
 /** Shares of the limits of hot keys: never more is let through than the limits allow, whatever becomes of whoever has one. */
 import type { Clock, Limit, LimitSet, Receipt } from '@headgate/core';
+import { noCost } from '@headgate/core/store';
 import { VirtualClock } from '@headgate/core/testing';
 import fc from 'fast-check';
 import { Redis } from 'ioredis';
@@ -70,6 +71,53 @@ describe('a share', () => {
     expect([await spend(one, 50), (await commands()) - before]).toEqual([50, 0]);
     expect(await left(one)).toBe(9_900);
     await one.store.close();
+  });
+
+  test('is to the measure of requests, whatever covers others meanwhile', async () => {
+    const { another } = prefixed(bucket(10_000, minute, some));
+    const one = await another();
+    const { store, set } = one;
+    const cover = () => store.reserve(set, subject('ann'), { ...noCost, outputTokens: 2_600 }) as Promise<Receipt>;
+    expect(await spend(one, 50)).toBe(50);
+    const before = await commands();
+    const covers = [await cover(), await cover(), await cover()];
+    expect([covers.map(({ admitted }) => admitted), await spend(one, 40)]).toEqual([[true, true, true], 40]);
+    // A share came with each cover, and the requests did not have to ask.
+    expect((await commands()) - before).toBe(3);
+    for (const one of covers) await store.cancel(one);
+    // What covered the last came back to the share that it was taken from, and covers the next.
+    const again = await cover();
+    await store.cancel(again);
+    expect([again.admitted, await spend(one, 40), (await commands()) - before]).toEqual([true, 40, 5]);
+    expect(await left(one)).toBe(10_000 - 130);
+    await store.close();
+  });
+
+  test('that comes after one from which others are covered is to the measure of requests too', async () => {
+    const { clock, another } = prefixed(bucket(10_000, minute, some));
+    const one = await another();
+    const { store, set } = one;
+    expect(await spend(one, 1)).toBe(1);
+    const cover = (await store.reserve(set, subject('ann'), { ...noCost, outputTokens: 2_600 })) as Receipt;
+    expect([cover.admitted, await spend(one, 3)]).toEqual([true, 3]);
+    clock.advance(2_100);
+    const before = await commands();
+    expect(await spend(one, 50)).toBe(50);
+    // The one before was returned, and this one asked for.
+    expect((await commands()) - before).toBe(2);
+    await store.cancel(cover);
+    await store.close();
+  });
+
+  test('is not spoiled by a cover of which no share could be had', async () => {
+    const { another } = prefixed(bucket(10_000, minute, some));
+    const one = await another();
+    const { store, set } = one;
+    const before = await commands();
+    const cover = (await store.reserve(set, subject('ann'), { ...noCost, outputTokens: 2_600 })) as Receipt;
+    expect([cover.admitted, await spend(one, 50), (await commands()) - before]).toEqual([true, 50, 2]);
+    await store.cancel(cover);
+    await store.close();
   });
 
   test('of a bucket does not come back by time while it is out', async () => {
