@@ -241,6 +241,9 @@ export class MemoryStore implements Store {
   }
 
   #giveSlotsBack(receipt: MemoryReceipt): void {
+    const { requests } = receipt.charged;
+    // What was charged to a request that has slots already took none.
+    if (requests === 0) return;
     for (const group of receipt.set.groups) {
       const { table, columns } = group;
       for (let c = 0; c < columns.length; c++) {
@@ -248,7 +251,8 @@ export class MemoryStore implements Store {
         if (!(held instanceof SlotsColumn) || !receipt.wasCharged(group, c)) continue;
         const column = this.#heir(receipt, group, held);
         // A row that holds a slot is never dropped, so it is still where it was.
-        if (column?.lineage === held.lineage) (column as SlotsColumn).refund(table.cells(receipt.rowCharged(group)), 1);
+        if (column?.lineage !== held.lineage) continue;
+        (column as SlotsColumn).refund(table.cells(receipt.rowCharged(group)), requests);
       }
     }
   }

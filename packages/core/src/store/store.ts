@@ -6,7 +6,8 @@
  *  S2. A missing counter is a fresh one: full bucket, empty window, no slot held.
  *  S3. Instants come from the store's own clock. A clock that steps grants nothing.
  *  S4. A receipt names the window that was charged. A refund goes there or nowhere; a surcharge goes to the current one.
- *  S5. `settle` and `cancel` end a receipt; a second ending changes nothing and returns false. Slots are given back once.
+ *  S5. `settle` and `cancel` end a receipt; a second ending changes nothing and returns false. Slots are given back once,
+ *      and by what took some: a cost of no requests takes none.
  *  S6. Limits in shadow mode are decided and charged like the others, and never decide the outcome.
  *  S7. Counters are bounded in number. A counter over its limit, or holding a slot, is never given up for a newcomer.
  *  S8. An answer is a value or a promise of one; a synchronous store (`sync`) always answers with the value.

@@ -116,6 +116,19 @@ const receipts: Readonly<Record<string, StoreCase>> = {
       equal((await bench.left())[1], 2, 'slots left');
     },
   },
+  'S5: what took no slot gives none back': {
+    limits: [rolling, slots],
+    check: async (bench) => {
+      const holder = await bench.take(10);
+      const more = await bench.store.reserve(bench.set, subject('ann', ''), { ...noCost, outputTokens: 20 });
+      if (!more.admitted) throw new Error(`what takes no slot was refused by ${more.limit.name}`);
+      equal(await bench.left(), [30, 1], 'left beside what took no slot');
+      equal(await bench.store.cancel(more), true, 'the cancellation');
+      equal(await bench.left(), [50, 1], 'left after it');
+      await bench.store.cancel(holder);
+      equal(await bench.left(), [60, 2], 'left in the end');
+    },
+  },
   'S6: a shadow limit without room decides nothing, is reported, and is not charged': {
     limits: [limit('rolling', 5, minuteMs, { name: 'shadow', mode: 'shadow' }), rolling],
     check: async (bench) => {

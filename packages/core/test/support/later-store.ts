@@ -23,6 +23,8 @@ export class LaterStore implements Store {
   /** Until an answer is here, ms; half of it until the store does what it is asked. */
   latencyMs = 0;
   closed = false;
+  /** Whether endings are on their way for longer than questions, as those of a journal. */
+  endingsLater = false;
   peers: { count: number; rank: number } = { count: 1, rank: 0 };
   /** What was asked, in words. */
   readonly asked: string[] = [];
@@ -114,8 +116,7 @@ export class LaterStore implements Store {
     if (this.closed) return Promise.resolve(false);
     return new Promise((resolve) => {
       const write = (): void => resolve(this.counters.settle(receipt, actual));
-      if (this.weather === 'well') write();
-      else this.#waiting.push(write);
+      this.#end(write);
     });
   }
 
@@ -124,9 +125,14 @@ export class LaterStore implements Store {
     if (this.closed) return Promise.resolve(false);
     return new Promise((resolve) => {
       const write = (): void => resolve(this.counters.cancel(receipt));
-      if (this.weather === 'well') write();
-      else this.#waiting.push(write);
+      this.#end(write);
     });
+  }
+
+  #end(write: () => void): void {
+    if (this.weather !== 'well') this.#waiting.push(write);
+    else if (this.endingsLater) queueMicrotask(() => queueMicrotask(write));
+    else write();
   }
 
   /** What is told from now on is lost. */

@@ -1,0 +1,49 @@
+/** Covers of answers in one piece, where something else happens meanwhile: what others are told, and what is left behind. */
+import { describe, expect, test } from 'vitest';
+import { Limiter } from '../../../src/limiter.js';
+import type { AdmitRequest, Refusal } from '../../../src/model.js';
+import { parsePolicy } from '../../../src/policy/parse.js';
+import type { Permit } from '../../../src/settlement/permit.js';
+import { settled, VirtualClock } from '../../../src/testing/virtual-clock.js';
+import { minute, world } from '../../support/fixtures.js';
+import { LaterStore } from '../../support/later-store.js';
+
+const whole = { model: 'm', input: { tokens: 100 }, stream: false, identity: 'x' } as const;
+
+/** Has it learn that answers are short. */
+async function taught(limiter: Limiter): Promise<void> {
+  for (let i = 0; i < 30; i++) {
+    const decision = await limiter.admit({ ...whole, identity: `other-${i}` });
+    if (decision.admitted) decision.permit.settle({ inputTokens: 100, outputTokens: 10 });
+  }
+}
+
+async function permitOf(limiter: Limiter, more: AdmitRequest = {}): Promise<Permit> {
+  const decision = await limiter.admit({ ...whole, ...more });
+  if (!decision.admitted) throw new Error(decision.refusal.message);
+  return decision.permit;
+}
+
+async function refusalOf(limiter: Limiter, more: AdmitRequest = {}): Promise<Refusal> {
+  const decision = await limiter.admit({ ...whole, ...more });
+  if (decision.admitted) throw new Error('it was let through');
+  return decision.refusal;
+}
+
+/** A limiter on a shared store that is asked from afar. */
+async function afar(policy: object) {
+  const clock = new VirtualClock();
+  const store = new LaterStore(clock);
+  const limiter = new Limiter(parsePolicy(policy), { clock, store });
+  await taught(limiter);
+  return { clock, store, limiter };
+}
+
+test('a cover takes no slot, and gives none back', async () => {
+  const { limiter } = world({ tokens: '100k/day', concurrency: 2 });
+  await taught(limiter);
+  for (let i = 0; i < 5; i++) (await permitOf(limiter, { outputTokensMax: 900 })).settle();
+  expect((await limiter.peek(whole)).map(({ remaining }) => remaining).at(-1)).toBe(2);
+  for (let i = 0; i < 2; i++) await permitOf(limiter, { outputTokensMax: 900 });
+  expect(await refusalOf(limiter, { outputTokensMax: 900 })).toMatchObject({ reason: 'concurrency' });
+});
