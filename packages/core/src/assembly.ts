@@ -17,6 +17,7 @@ import type { Clock } from './kernel/clock.js';
 import { HeadgateError } from './kernel/errors.js';
 import type { Events } from './kernel/events.js';
 import type { Random } from './kernel/random.js';
+import type { Signal } from './kernel/signal.js';
 import type { Charged, Refusal, Usage } from './model.js';
 import type { Policy } from './policy/policy.js';
 import { Pool } from './pool/pool.js';
@@ -58,8 +59,11 @@ export interface Stages {
   readonly failures: Failures;
   readonly alerts: Alerts;
   readonly webhooks: Webhooks;
-  /** Charges all that an answer in one piece may have, once it is let through; a store that answers at once did so by then. */
-  readonly covered: (reservation: Reservation, decided: Promise<Decision>) => Promise<Decision>;
+  /**
+   * Charges all that an answer in one piece may have, once it is let through; a store that answers at once did so by then. Rejects
+   * with the signal's reason where the client left meanwhile.
+   */
+  readonly covered: (reservation: Reservation, decided: Promise<Decision>, signal?: Signal) => Promise<Decision>;
   /** Takes back what a request was charged. */
   readonly uncharge: (reservation: Reservation) => void;
   /** Puts the refusal into words only when somebody listens. */
@@ -119,10 +123,13 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
   // With an error at the end of a budget caps stay as declared, so covers would cover nothing.
   const cover = (reservation: Reservation): void | Promise<void> =>
     policy.onBudgetSpent === 'error' ? undefined : covers.cover(reservation);
-  const covered = async (reservation: Reservation, decided: Promise<Decision>): Promise<Decision> => {
+  const covered: Stages['covered'] = async (reservation, decided, signal) => {
     const decision = await decided;
-    if (decision.admitted) await cover(reservation);
-    return decision;
+    if (!decision.admitted) return decision;
+    await cover(reservation);
+    if (signal === undefined || !signal.aborted) return decision;
+    decision.permit.cancel();
+    throw signal.reason;
   };
   const uncharge = (reservation: Reservation): void => {
     reserves.cancel(reservation);

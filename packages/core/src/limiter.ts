@@ -70,7 +70,7 @@ export class Limiter extends Doors {
     if (against !== undefined) return this.#refused(reservation, against);
     const { run } = reservation;
     const decided = run === undefined ? this.#decide(reservation, signal) : this.#decideInRun(reservation, run, signal);
-    return await (reservation.inOnePiece ? this.#stages.covered(reservation, decided) : decided);
+    return await (reservation.inOnePiece ? this.#stages.covered(reservation, decided, signal) : decided);
   }
 
   /** A run that is over while its request waits refuses it. */

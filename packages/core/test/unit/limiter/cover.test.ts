@@ -47,3 +47,27 @@ test('a cover takes no slot, and gives none back', async () => {
   for (let i = 0; i < 2; i++) await permitOf(limiter, { outputTokensMax: 900 });
   expect(await refusalOf(limiter, { outputTokensMax: 900 })).toMatchObject({ reason: 'concurrency' });
 });
+
+describe('a client that leaves while its answer is covered', () => {
+  test('is let go of, and leaves nothing behind', async () => {
+    const { clock, store, limiter } = await afar({ tokens: '2000/hour', concurrency: 1 });
+    store.latencyMs = 10;
+    const leaving = new AbortController();
+    const decided = limiter.admit({ ...whole, outputTokensMax: 900 }, { signal: leaving.signal });
+    const outcome = decided.then(
+      () => 'let through',
+      (error: unknown) => error,
+    );
+    // The permit is made, and the cover is asked for.
+    while (limiter.stats().inFlight === 0) {
+      clock.advance(1);
+      await settled();
+    }
+    leaving.abort('gone');
+    await clock.run(100);
+    expect(await outcome).toBe('gone');
+    expect(limiter.stats()).toMatchObject({ inFlight: 0, open: 0 });
+    store.latencyMs = 0;
+    expect((await limiter.peek(whole)).map(({ remaining }) => remaining)).toEqual([2_000, 1]);
+  });
+});
