@@ -98,14 +98,16 @@ function wordsOf(limit: Limit): Words {
  * The refusal for a limit that had no room.
  * @param identity who was refused, as the client may know it
  * @param slotMs says when one of so many slots is expected to be free; asked for limits that only a release can lift
+ * @param isSpent whether what is counted of a run will not come back
  */
 export function overLimit(
   { limit, retryAfterMs }: Shortfall,
   identity: string,
   slotMs: (slots: number) => number,
+  isSpent = limit.envelope === true,
 ): Refusal {
   const { name, measure, algorithm } = limit;
-  if (limit.envelope === true || retryAfterMs === Number.POSITIVE_INFINITY) return overForGood(limit, identity);
+  if (isSpent || retryAfterMs === Number.POSITIVE_INFINITY) return overForGood(limit, identity);
   const words = wordsOf(limit);
   const isSlots = algorithm === 'slots';
   const reason = isSlots ? 'concurrency' : 'limit';

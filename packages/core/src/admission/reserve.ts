@@ -1,8 +1,8 @@
 /** The stage that charges: all limits of a request or none, more while its answer streams, and what it really was at the end. */
-import type { Charged, Limit, LimitState, Refusal, Usage } from '../model.js';
+import type { Charged, LimitState, Refusal, Usage } from '../model.js';
 import { overLimit, storeDown } from '../refusal.js';
 import { oneRequest, type Reservation, type Rules } from '../reservation.js';
-import { fits } from '../store/columns.js';
+import { amountOf, fits } from '../store/columns.js';
 import { noCost, withCharges } from '../store/cost.js';
 import type { Cost, LimitSet, Receipt, Shortfall, Store, Subject } from '../store/store.js';
 import type { Covers } from './cover.js';
@@ -83,7 +83,7 @@ export class Reserves {
       answer.admitted ||
       cost.outputTokens <= guessMin ||
       !this.#isGuess(reservation) ||
-      this.#fitsSoon(reservation, answer)
+      this.#coversBackMs(reservation, answer) !== undefined
     )
       return this.#reserved(reservation, answer);
     reservation.cost = this.#lessOutput(reservation, answer);
@@ -123,19 +123,32 @@ export class Reserves {
   }
 
   #overLimit(reservation: Reservation, answer: Shortfall): Refusal {
+    const soonMs = this.#coversBackMs(reservation, answer);
+    const { id } = reservation.identity;
+    if (soonMs === undefined) return overLimit(answer, id, this.#slotMs);
     const { limit, retryAfterMs } = answer;
-    const isSoon = this.#fitsSoon(reservation, answer);
-    const waitMs = isSoon ? Math.min(retryAfterMs, this.#slotMs(1)) : retryAfterMs;
-    return overLimit({ admitted: false, limit, retryAfterMs: waitMs }, reservation.identity.id, this.#slotMs);
+    const soon = { admitted: false, limit, retryAfterMs: Math.min(retryAfterMs, soonMs) } as const;
+    return overLimit(soon, id, this.#slotMs, false);
   }
 
-  /** Whether there will be room once answers that run here have ended, by what these are covered with and will not use. */
-  #fitsSoon({ rules, subject, cost }: Reservation, { limit, states: told }: Shortfall): boolean {
-    const held = this.#covers.held(limit, subject);
-    if (held === 0) return false;
+  /**
+   * When there may be room by what answers that run here are only covered with, ms: once these have ended, and once there is room
+   * for a request where that is also missing. Undefined where covers are not in the way, or more than they is.
+   */
+  #coversBackMs({ rules, subject, cost }: Reservation, { limit, states: told }: Shortfall): number | undefined {
+    if (this.#covers.held(limit, subject) === 0) return undefined;
     const states = told ?? (this.#store.sync ? this.#statesNow(rules, subject) : []);
-    const left = states.find(({ name }) => name === limit.name)?.remaining ?? Number.NEGATIVE_INFINITY;
-    return left + held >= needOf(limit.measure, cost);
+    if (states.length === 0) return undefined;
+    let soonMs = this.#slotMs(1);
+    for (const { name, measure, mode, remaining, nextMs } of states) {
+      const need = amountOf(measure, cost);
+      if (mode === 'shadow' || remaining >= need) continue;
+      const { per } = rules.atOnce.limits.find((one) => one.name === name)!;
+      if (remaining + this.#covers.held({ name, per }, subject) >= need) continue;
+      if (measure !== 'requests') return undefined;
+      soonMs = Math.max(soonMs, nextMs);
+    }
+    return soonMs;
   }
 
   /** Takes the slots of limits that are waited for; true where there are none. */
@@ -233,11 +246,4 @@ export class Reserves {
     const sets = rules.queued === undefined ? [rules.atOnce] : [rules.atOnce, rules.queued];
     return (await Promise.all(sets.map((set) => this.#store.peek(set, subject)))).flat();
   }
-}
-
-/** What a request needs of a limit, in the limit's own unit. */
-function needOf(measure: Limit['measure'], { requests, inputTokens, outputTokens, cost, gpuSeconds }: Cost): number {
-  if (measure === 'tokens') return inputTokens + outputTokens;
-  if (measure === 'outputTokens') return outputTokens;
-  return measure === 'cost' ? cost : measure === 'gpuSeconds' ? gpuSeconds : requests;
 }

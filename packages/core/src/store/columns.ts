@@ -53,6 +53,11 @@ export function unitsOf(measure: Measure, cost: Cost): number {
   }
 }
 
+/** The same in the limit's own unit, as `remaining` is told: dollars, seconds. */
+export function amountOf(measure: Measure, cost: Cost): number {
+  return unitsOf(measure, cost) / (scales[measure] ?? 1);
+}
+
 /** Whether an empty counter of the limit has room for the cost. */
 export function fits({ measure, capacity }: Limit, cost: Cost): boolean {
   return unitsOf(measure, cost) <= capacity * (scales[measure] ?? 1);

@@ -39,6 +39,30 @@ async function afar(policy: object) {
   return { clock, store, limiter };
 }
 
+describe('who finds covers in the way', () => {
+  test('is not told to come soon where another limit keeps it out for longer', async () => {
+    const { limiter } = world({ tokens: '2000/day', limits: [{ name: 'few', requests: '2/hour', per: 'identity' }] });
+    await taught(limiter);
+    await permitOf(limiter, { outputTokensMax: 1_700 });
+    await permitOf(limiter, { outputTokensMax: 1_700 });
+    // The tokens are covered, and will be back soon; the requests are not.
+    const { retryAfterMs } = await refusalOf(limiter, { input: { tokens: 600 }, outputTokensMax: 1_000 });
+    expect(retryAfterMs).toBe(30 * minute);
+  });
+
+  test('in a run is not told that the run has used all it may', async () => {
+    const { limiter } = world({ run: { tokens: 2_000 } });
+    await taught(limiter);
+    const first = await permitOf(limiter, { run: 'r1', outputTokensMax: 1_900 });
+    const refusal = await refusalOf(limiter, { run: 'r1', outputTokensMax: 1_900 });
+    expect(refusal).toMatchObject({ reason: 'limit', limit: 'run.tokens', measure: 'tokens' });
+    expect(refusal.retryAfterMs).toBeLessThanOrEqual(60_000);
+    expect(refusal.message).not.toContain('used all');
+    first.settle({ inputTokens: 100, outputTokens: 10 });
+    expect((await permitOf(limiter, { run: 'r1' })).ended).toBe(false);
+  });
+});
+
 test('a cover takes no slot, and gives none back', async () => {
   const { limiter } = world({ tokens: '100k/day', concurrency: 2 });
   await taught(limiter);
