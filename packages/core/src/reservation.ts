@@ -53,6 +53,12 @@ export interface SlotCharge {
   cancel(): void;
 }
 
+/** What an answer in one piece was charged to cover it. */
+export interface Cover {
+  readonly receipt: Receipt;
+  readonly cost: Cost;
+}
+
 /** Output that is charged as it streams. */
 export interface StreamedCharge {
   /** Counts more; false, and not counted, once a budget is known to be spent. */
@@ -80,7 +86,7 @@ export class Reservation implements RequestEvent {
   /** Output to charge in all once it is let through, until it is. */
   coverWanted = 0;
   /** What was charged so, beyond `cost`. */
-  cover: { readonly receipt: Receipt; readonly cost: Cost } | undefined;
+  cover: Cover | undefined;
   /** Settled, or taken back. */
   isOver = false;
   /** Of the model, where it is known. */

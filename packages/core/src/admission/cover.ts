@@ -5,8 +5,9 @@
  * Covers come back when their answers end, which is soon: who finds them in the way is told to come again then, and not when the
  * window has moved on; and no alert is told of what is only covered.
  */
-import type { Limit, LimitState, Measure } from '../model.js';
-import type { Reservation } from '../reservation.js';
+import type { Limit, LimitState } from '../model.js';
+import type { Cover, Reservation } from '../reservation.js';
+import { amountOf } from '../store/columns.js';
 import { noCost, withCharges } from '../store/cost.js';
 import type { Cost, Receipt, Shortfall, Store, Subject } from '../store/store.js';
 import { subjectKey } from '../store/subject.js';
@@ -83,7 +84,7 @@ export class Covers {
       return;
     }
     reservation.cover = { receipt, cost };
-    this.#add(reservation, cost, 1);
+    this.#add(reservation, reservation.cover, 1);
   }
 
   /** The answer is over: what it was covered with comes back. */
@@ -92,14 +93,18 @@ export class Covers {
     reservation.isOver = true;
     if (cover === undefined) return;
     reservation.cover = undefined;
-    this.#add(reservation, cover.cost, -1);
-    void this.#store.cancel(cover.receipt);
+    const isBack = (): void => this.#add(reservation, cover, -1);
+    const written = this.#store.cancel(cover.receipt);
+    // Until it is written, whoever asks the store finds it charged.
+    if (written instanceof Promise) void written.then(isBack, isBack);
+    else isBack();
   }
 
-  #add({ rules, subject }: Reservation, cover: Cost, sign: 1 | -1): void {
+  #add({ rules, subject }: Reservation, { receipt, cost }: Cover, sign: 1 | -1): void {
     for (const { name, per, measure } of rules.atOnce.limits) {
-      const units = coveredUnits(measure, cover);
-      if (units === 0) continue;
+      const units = amountOf(measure, cost);
+      // A dry run that had no room for it has not counted it.
+      if (units === 0 || receipt.shadowed.some(({ limit }) => limit.name === name)) continue;
       const key = keyOf(name, per, subject);
       const held = this.#held.get(key) ?? { units: 0, answers: 0 };
       held.units += sign * units;
@@ -117,11 +122,6 @@ export class Covers {
 
 function keyOf(name: string, per: Limit['per'], subject: Subject): string {
   return `${name} ${subjectKey(per, subject)}`;
-}
-
-function coveredUnits(measure: Measure, cover: Cost): number {
-  if (measure === 'tokens' || measure === 'outputTokens') return cover.outputTokens;
-  return measure === 'cost' ? cover.cost : measure === 'gpuSeconds' ? cover.gpuSeconds : 0;
 }
 
 /**

@@ -95,3 +95,31 @@ describe('a client that leaves while its answer is covered', () => {
     expect((await limiter.peek(whole)).map(({ remaining }) => remaining)).toEqual([2_000, 1]);
   });
 });
+
+describe('alerts', () => {
+  test('do not take for used what a shared store has not been told yet is back', async () => {
+    const { store, limiter } = await afar({ tokens: { limit: '20k', per: 'day', alertAt: '50%' } });
+    const alerts: number[] = [];
+    limiter.on('limit-alert', ({ share }) => alerts.push(share));
+    const permit = await permitOf(limiter, { outputTokensMax: 12_000 });
+    store.endingsLater = true;
+    permit.settle({ inputTokens: 100, outputTokens: 10 });
+    await settled();
+    expect(alerts).toEqual([]);
+  });
+
+  test('of a dry run leave out only the covers that it counts', async () => {
+    const { limiter } = world({
+      tokens: '100k/day',
+      limits: [{ name: 'dry', tokens: '2000/day', per: 'identity', mode: 'shadow', alertAt: '80%' }],
+    });
+    await taught(limiter);
+    const alerts: number[] = [];
+    limiter.on('limit-alert', ({ share }) => alerts.push(share));
+    // Its cover has no room in the limit of the dry run, which does not count it then.
+    await permitOf(limiter, { input: { tokens: 10 }, outputTokensMax: 5_000 });
+    const decision = await limiter.admit({ identity: 'x', model: 'm', input: { tokens: 1_700 }, stream: true });
+    expect(decision.admitted).toBe(true);
+    expect(alerts).toHaveLength(1);
+  });
+});
