@@ -1,6 +1,6 @@
 /** For adapters to frameworks that run on `Request` and `Response`, and what adapters of every kind share. */
 export { signatureOf } from '../alert/signature.js';
-export { isTrustedProxy } from '../identity/sources.js';
+export { isAmong, isTrustedProxy, trustedProxies } from '../identity/sources.js';
 export { bodyTooLarge } from '../refusal.js';
 export type { HttpLimiter, Identification } from './adapter.js';
 export { applicationGate, dialectsOf, ownOptions } from './adapter.js';

@@ -4,7 +4,6 @@ import { sha256Hex } from '../kernel/sha256.js';
 import type { AddressSource, DeclaredKey, HeaderSource, JwtSource, Policy } from '../policy/policy.js';
 import type { KeyPrints } from './key-prints.js';
 
-const addressUnlessSaid: AddressSource = { kind: 'address', trustProxy: 0, ipv6Prefix: 64 };
 /** Names that are made here, from an address, an undeclared key or a user. */
 const made = /^(?:address|key|jwt|user):/;
 
@@ -21,8 +20,13 @@ export class Sources {
 
   constructor(policy: Policy, prints: KeyPrints) {
     this.policy = policy;
-    const { identity } = policy;
-    this.address = identity.find((source) => source.kind === 'address') ?? addressUnlessSaid;
+    const { identity, client } = policy;
+    const { trustProxy } = client;
+    this.address = identity.find((source) => source.kind === 'address') ?? {
+      kind: 'address',
+      trustProxy,
+      ipv6Prefix: 64,
+    };
     this.tokens = identity.filter((source) => source.kind === 'jwt');
     const keys = identity.flatMap((source) => (source.kind === 'apiKey' ? source.keys : []));
     this.#ids = new Set(keys.map(({ id }) => id));
@@ -61,19 +65,27 @@ const nearNetworks = networksOf([
 ]);
 
 /**
- * Whether this peer is a proxy in front that the policy trusts, so that many clients come through it. Where the policy only says
- * how many there are, it is one that is near: a client from elsewhere that reaches the listener by itself is none.
+ * Whether this peer is a proxy in front that the policy trusts, so that many clients come through it. A client from elsewhere that
+ * reaches the listener by itself is none.
  */
-export function isTrustedProxy({ identity }: Pick<Policy, 'identity'>, remoteAddress: string): boolean {
+export function isTrustedProxy(policy: Pick<Policy, 'identity' | 'client'>, remoteAddress: string): boolean {
+  return trustedProxies(policy).some((trusted) => isAmong(trusted, remoteAddress));
+}
+
+/** Their addresses or networks, or how many there are in front. */
+export type TrustedProxies = number | readonly string[];
+
+/** Whom the policy trusts to stand in front, wherever it says so. */
+export function trustedProxies({ identity, client }: Pick<Policy, 'identity' | 'client'>): TrustedProxies[] {
+  const said = identity.map((source) => ('trustProxy' in source ? source.trustProxy : 0));
+  return [client.trustProxy, ...said].filter((trusted) => trusted !== 0);
+}
+
+/** Whether the peer is one of these. Where it is only known how many there are, it is one that is near. */
+export function isAmong(trusted: TrustedProxies, remoteAddress: string): boolean {
   const groups = readIp(remoteAddress);
-  if (groups === undefined) return false;
-  return identity.some((source) => {
-    if (source.kind !== 'address' && source.kind !== 'header') return false;
-    const { trustProxy } = source;
-    if (trustProxy === 0) return false;
-    const networks = typeof trustProxy === 'number' ? nearNetworks : networksOf(trustProxy);
-    return networks.some((network) => isWithin(groups, network));
-  });
+  const networks = typeof trusted === 'number' ? nearNetworks : networksOf(trusted);
+  return groups !== undefined && networks.some((network) => isWithin(groups, network));
 }
 
 function networksOf(texts: readonly string[]): Network[] {

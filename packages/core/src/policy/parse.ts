@@ -68,7 +68,12 @@ function compile(given: Readonly<Record<string, unknown>>, env: Environment, rep
   checkPrices([...tiers.limits, ...limits], settings.prices.length, report);
   return {
     ...settings,
-    identity: compileIdentity(given.identity, env, tiers.names, report),
+    identity: compileIdentity(given.identity, {
+      env,
+      tierNames: tiers.names,
+      report,
+      trustProxy: settings.client.trustProxy,
+    }),
     tiers: tiers.tiers,
     limits: limits.map(({ limit }) => limit),
     backends: compileBackends(report.check(policyShape.backends, given.backends, ['backends']), report),

@@ -159,6 +159,8 @@ export interface ClientRules {
   readonly keepAliveMs: number;
   readonly idleReadMs: number;
   readonly connectionsPerAddress: number;
+  /** Proxies in front whose entries in `X-Forwarded-For` are believed; 0 for none. */
+  readonly trustProxy: number;
 }
 
 export interface BackendRules {

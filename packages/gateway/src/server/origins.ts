@@ -8,7 +8,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { hostname, networkInterfaces } from 'node:os';
 import { matchesPattern, type Policy, type Refusal, refuse } from '@headgate/core';
-import { isTrustedProxy } from '@headgate/core/http';
+import { isAmong, isTrustedProxy, trustedProxies } from '@headgate/core/http';
 import { isLoopback } from '../admin/access.js';
 import { exposedHeaders, preflightHeaders } from './preflight.js';
 
@@ -71,13 +71,8 @@ export class Origins {
 }
 
 /** Clients then ask by the proxy's name, and no browser reaches this machine but through it. */
-function isBehindProxies({ identity }: Policy): boolean {
-  return identity.some(
-    (source) =>
-      (source.kind === 'address' || source.kind === 'header') &&
-      typeof source.trustProxy === 'number' &&
-      source.trustProxy > 0,
-  );
+function isBehindProxies(policy: Policy): boolean {
+  return trustedProxies(policy).some((trusted) => typeof trusted === 'number');
 }
 
 /**
@@ -89,7 +84,7 @@ function needsSecret(request: IncomingMessage, { identity }: Policy): boolean {
     if (source.kind === 'address') return false;
     if (source.kind === 'apiKey') return source.unknown !== 'accept';
     if (source.kind === 'jwt' || request.headers[source.name] === undefined) return true;
-    return !isTrustedProxy({ identity: [source] }, request.socket.remoteAddress ?? '');
+    return !isAmong(source.trustProxy, request.socket.remoteAddress ?? '');
   });
 }
 

@@ -150,11 +150,12 @@ describe('clients with many connections', () => {
   });
 
   it.each([
-    { address: { trustProxy: 1 } },
-    { header: { name: 'x-user', trustProxy: '127.0.0.1' } },
-    { header: { name: 'x-user', trustProxy: 1 } },
-  ])('are not counted where they come through a trusted proxy: %j', async (source) => {
-    const { gateway } = await setup({ client: { connections: 1 }, identity: [source] });
+    { identity: [{ address: { trustProxy: 1 } }] },
+    { identity: [{ header: { name: 'x-user', trustProxy: '127.0.0.1' } }] },
+    { identity: [{ header: { name: 'x-user', trustProxy: 1 } }] },
+    { client: { trustProxy: 1 } },
+  ])('are not counted where they come through a trusted proxy: %j', async ({ client, ...policy }) => {
+    const { gateway } = await setup({ ...policy, client: { ...client, connections: 1 } });
     await rawClient(gateway.port);
     await rawClient(gateway.port);
     expect(statusOf(await raw(gateway.port, 'GET', '/healthz'))).toBe(200);

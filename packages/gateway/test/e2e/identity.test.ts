@@ -73,17 +73,19 @@ describe('wrong keys', () => {
     ]);
   });
 
-  it('through a proxy count for the client that it names, and not for the proxy', async () => {
-    const { url } = await setup({
-      identity: [{ apiKey: { keys } }, { address: { trustProxy: 1 } }],
-      limits: [{ ...guessing, failures: '1/min' }],
-    });
+  it.each([
+    { identity: [{ apiKey: { keys } }, { address: { trustProxy: 1 } }] },
+    { identity: [{ apiKey: { keys } }], client: { trustProxy: 1 } },
+  ])('through a proxy count for the client that it names, and not for the proxy: %j', async (policy) => {
+    const { url } = await setup({ ...policy, limits: [{ ...guessing, failures: '1/min' }] });
     const from = (client: string) =>
       post(`${url}/api/generate`, generate, { ...bearer('sk-x'), 'x-forwarded-for': client });
     const statuses = [];
     for (const client of ['192.0.2.1', '192.0.2.1', '192.0.2.2', 'forged, 192.0.2.1'])
       statuses.push((await from(client)).status);
     expect(statuses).toEqual([401, 429, 401, 429]);
+    const keyless = await post(`${url}/api/generate`, generate, { 'x-forwarded-for': '192.0.2.3' });
+    expect(keyless.status).toBe(policy.client === undefined ? 200 : 401);
   });
 });
 

@@ -285,6 +285,7 @@ describe('a program', () => {
       { guard: { origins: ['https://llm.example.com'] } },
       { guard: { origins: ['*'] } },
       { identity: [{ address: { trustProxy: 1 } }] },
+      { client: { trustProxy: 1 } },
       { identity: [{ header: { name: 'x-user', trustProxy: 1 } }, { apiKey: { unknown: 'accept' } }, { address: {} }] },
     ]) {
       const { gateway } = await setup(policy);

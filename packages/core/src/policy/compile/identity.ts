@@ -16,26 +16,27 @@ const apiKeyDefaults: ApiKeySource = {
   newNames,
   keys: [],
 };
-const addressDefaults: AddressSource = { kind: 'address', trustProxy: 0, ipv6Prefix: 64 };
+const addressDefaults = { kind: 'address', ipv6Prefix: 64 } as const;
 
-interface Context {
+export interface IdentityContext {
   readonly env: Environment;
   readonly tierNames: readonly string[];
   readonly report: Report;
+  /** Proxies in front, for an address source that does not say. */
+  readonly trustProxy: number;
+}
+
+interface Context extends IdentityContext {
   /** Declared keys seen so far, over all sources. */
   readonly keys: Map<string, Path>;
   readonly ids: Map<string, DeclaredKey>;
 }
 
 /** Without `identity`: any API key is a name, and who has none is known by address. */
-export function compileIdentity(
-  given: unknown,
-  env: Environment,
-  tierNames: readonly string[],
-  report: Report,
-): readonly IdentitySource[] {
-  if (!Array.isArray(given)) return [apiKeyDefaults, addressDefaults];
-  const context: Context = { env, tierNames, report, keys: new Map(), ids: new Map() };
+export function compileIdentity(given: unknown, around: IdentityContext): readonly IdentitySource[] {
+  const { report, trustProxy } = around;
+  if (!Array.isArray(given)) return [apiKeyDefaults, { ...addressDefaults, trustProxy }];
+  const context: Context = { ...around, keys: new Map(), ids: new Map() };
   const last = given.findIndex((source) => isMapping(source) && Object.hasOwn(source, 'address'));
   for (let index = last + 1; last >= 0 && index < given.length; index++) {
     report.add(['identity', index], {
@@ -153,5 +154,10 @@ function headerSource(given: unknown, path: Path, context: Context): [HeaderSour
 function addressSource(given: unknown, path: Path, context: Context): [AddressSource] | undefined {
   if (isMapping(given)) checkTierName(given.tier, context.tierNames, [...path, 'tier'], context.report);
   const entry = context.report.check(addressSchema, given, path);
-  return entry && [{ ...addressDefaults, ...compact(entry) }];
+  if (entry?.trustProxy !== undefined && context.trustProxy > 0 && entry.trustProxy !== context.trustProxy) {
+    context.report.add([...path, 'trustProxy'], {
+      expected: `${context.trustProxy} as in \`client.trustProxy\`; say it there alone`,
+    });
+  }
+  return entry && [{ ...addressDefaults, trustProxy: context.trustProxy, ...compact(entry) }];
 }

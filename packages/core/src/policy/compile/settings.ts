@@ -37,6 +37,7 @@ export function compileSettings(given: Given, report: Report): Settings {
       keepAliveMs: clients?.keepAlive ?? 75_000,
       idleReadMs: clients?.idleRead ?? 60_000,
       connectionsPerAddress: clients?.connections ?? 100,
+      trustProxy: clients?.trustProxy ?? 0,
     },
     log: { access: logging?.access ?? 'stdout', format: logging?.format ?? 'json' },
     onClientGone: report.check(onClientGone, given.onClientGone, ['onClientGone']) ?? 'cancel',

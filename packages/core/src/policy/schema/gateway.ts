@@ -90,6 +90,7 @@ export const client = section({
   keepAlive: duration.optional(),
   idleRead: duration.optional(),
   connections: count.optional().describe('Per address'),
+  trustProxy: countOrZero.optional().describe('Proxies in front whose X-Forwarded-For entries are believed'),
 });
 
 export const log = section({

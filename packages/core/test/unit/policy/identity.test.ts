@@ -107,6 +107,17 @@ test('addresses', () => {
   ]);
 });
 
+test('addresses are read behind the proxies that `client` speaks of, wherever an address source does not say', () => {
+  const client = { trustProxy: 2 };
+  const address = { kind: 'address', trustProxy: 2, ipv6Prefix: 64 };
+  expect(parsePolicy({ client }).identity.at(-1)).toEqual(address);
+  expect(sources([{ address: {} }], { client })).toEqual([address]);
+  expect(sources([{ address: { trustProxy: 2 } }], { client })).toEqual([address]);
+  expect(() => sources([{ address: { trustProxy: 1 } }], { client })).toThrow(
+    'expected 2 as in `client.trustProxy`; say it there alone',
+  );
+});
+
 test('sources keep their order', () => {
   const header = { header: { name: 'x-user', trustProxy: 1 } };
   const kindsOf = (given: object[]) => sources([...given, { address: {} }]).map(({ kind }) => kind);
@@ -133,15 +144,24 @@ const near = {
 };
 
 test.each<[string, object, Record<string, boolean>]>([
-  ['none that is named', { address: {} }, { '10.0.0.5': false }],
-  ['any that is near, by their number', { address: { trustProxy: 1 } }, near],
-  ['any that is near, by their number, for a header', { header: { name: 'x-user', trustProxy: 1 } }, near],
+  ['none that is named', { identity: [{ address: {} }] }, { '10.0.0.5': false }],
+  ['any that is near, by their number', { identity: [{ address: { trustProxy: 1 } }] }, near],
+  [
+    'any that is near, by their number, whoever is recognised',
+    { identity: [{ apiKey: {} }], client: { trustProxy: 1 } },
+    near,
+  ],
+  [
+    'any that is near, by their number, for a header',
+    { identity: [{ header: { name: 'x-user', trustProxy: 1 } }] },
+    near,
+  ],
   [
     'those with these addresses',
-    { header: { name: 'x-user', trustProxy: ['10.0.0.0/8', 'fd00::/8'] } },
+    { identity: [{ header: { name: 'x-user', trustProxy: ['10.0.0.0/8', 'fd00::/8'] } }] },
     { '10.0.0.5': true, '::ffff:10.0.0.5': true, 'fd00::1': true, '192.0.2.1': false, '': false },
   ],
-])('a trusted proxy is %s', (_, source, peers) => {
-  const policy = parsePolicy({ identity: [source] });
+])('a trusted proxy is %s', (_, given, peers) => {
+  const policy = parsePolicy(given);
   for (const [peer, expected] of Object.entries(peers)) expect(isTrustedProxy(policy, peer), peer).toBe(expected);
 });

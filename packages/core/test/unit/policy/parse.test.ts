@@ -35,6 +35,7 @@ describe('an empty policy', () => {
         keepAliveMs: 75_000,
         idleReadMs: 60_000,
         connectionsPerAddress: 100,
+        trustProxy: 0,
       },
       log: { access: 'stdout', format: 'json' },
       onClientGone: 'cancel',

@@ -64,7 +64,7 @@ export const wholePolicy = {
   ],
   queue: { depth: 200, wait: '30s', fairness: 'tokens', priority: 'strict', aging: '20s' },
   keys: '100k',
-  client: { headers: '10s', body: '30s', keepAlive: '75s', idleRead: '60s', connections: 100 },
+  client: { headers: '10s', body: '30s', keepAlive: '75s', idleRead: '60s', connections: 100, trustProxy: 0 },
   log: { access: 'stdout', format: 'json' },
   onClientGone: 'cancel',
   onBudgetSpent: 'finish-cleanly',
