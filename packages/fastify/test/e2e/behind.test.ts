@@ -12,6 +12,9 @@ function crm(hook: 'onRequest' | 'preHandler'): FastifyInstance {
   const app = application();
   app.register(ollamaLimiter, { ...forbidden, hook });
   app.addContentTypeParser('text/plain', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) =>
+    done(null, Object.fromEntries(new URLSearchParams(body as string))),
+  );
   const routes = async (scope: FastifyInstance): Promise<void> => {
     scope.all('/*', async ({ headgate, body }) => ({ operation: headgate!.about.operation, body: body ?? null }));
   };
@@ -33,6 +36,10 @@ test.each(['onRequest', 'preHandler'] as const)('F13: behind a limiter at %s', a
       headers: { 'content-type': 'text/plain' },
     });
     expect(await text.json()).toEqual({ operation: 'other', body: long });
+    const form = (fields: Record<string, string>): Promise<Response> =>
+      fetch(`${url}/crm/api/generate`, { method: 'POST', body: new URLSearchParams(fields) });
+    expect(await (await form({ text: 'é' })).json()).toEqual({ operation: 'other', body: { text: 'é' } });
+    expect((await form({ model: 'llama3.2', prompt: 'Hi' })).status).toBe(hook === 'onRequest' ? 400 : 403);
     const empty = await fetch(`${url}/crm/v1/embeddings`, { method: 'POST' });
     expect(await empty.json()).toEqual({ operation: 'other', body: null });
     expect(await (await fetch(`${url}/crm/api/delete`, { method: 'DELETE' })).json()).toEqual({

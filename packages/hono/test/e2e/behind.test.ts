@@ -36,6 +36,10 @@ describe.each(runtimes)('$name', ({ start }) => {
       form.set('text', 'é');
       const filled = await fetch(`${url}/crm/v1/completions`, { method: 'POST', body: form });
       expect(await filled.json()).toEqual({ text: 'é' });
+      form.set('model', 'llama3.2');
+      expect((await fetch(`${url}/crm/v1/completions`, { method: 'POST', body: form })).status).toBe(400);
+      const fields = new URLSearchParams({ model: 'llama3.2', prompt: 'é' });
+      expect((await fetch(`${url}/crm/v1/completions`, { method: 'POST', body: fields })).status).toBe(400);
     });
   });
 

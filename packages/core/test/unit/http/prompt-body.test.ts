@@ -58,6 +58,33 @@ describe('F13: where a request may be a prompt', () => {
     expect(await asked({ ok: true, bytes: bytesOf(text) })).toEqual(['other', 'PUT', '/crm/api/chat', text]);
   });
 
+  const urlencoded = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' };
+  const multipart = { 'content-type': 'Multipart/Form-Data; boundary=b' };
+  const part = (parameters: string): string =>
+    `--b\r\nContent-Disposition: form-data; ${parameters}\r\n\r\nmistral\r\n--b--`;
+
+  test.each([
+    ...['model=mistral', 'prompt=Hi&MODEL=x', 'a=b&%6D%4fdel=x', '?model=x', '\ufeffmodel=x', 'a&model&b'].map(
+      (text) => [text, urlencoded] as const,
+    ),
+    ...['name="model"', 'name=Model', `name*=utf-8'en'%6dodel`, 'filename="a"; name = "mo\\del"'].map(
+      (parameters) => [part(parameters), multipart] as const,
+    ),
+  ])('a form that names a model is refused, since a parser makes a prompt of it: %j', async (text, headers) => {
+    expect(await asked({ ok: true, bytes: bytesOf(text) }, headers)).toBe(400);
+  });
+
+  test.each([
+    ...['text=model', 'models=x', 'a=b%26model=x', 'car_model=x', 'model-year=x', ''].map(
+      (text) => [text, urlencoded] as const,
+    ),
+    ...['name="text"; filename="model"', 'name="model-year"', 'name="text"'].map(
+      (parameters) => [part(parameters), multipart] as const,
+    ),
+  ])('and one that names none is not: %j', async (text, headers) => {
+    expect(await asked({ ok: true, bytes: bytesOf(text) }, headers)).toEqual(['other', 'PUT', '/crm/api/chat', text]);
+  });
+
   test.each([{ text: 'x' }, [], 'model', undefined, null, 7])(
     'and so where it was parsed before: %j',
     async (value) => {
