@@ -7,7 +7,7 @@ import {
   type LimiterOptions,
   type Refusal,
 } from '@headgate/core';
-import { type Headgate, ownOptions, type Place } from '@headgate/core/http';
+import { adapterParts, callbackKinds, type Headgate, type Place } from '@headgate/core/http';
 import { NodeGate, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
 import { defaultDialects } from '@headgate/dialects';
 import { jwtVerifier } from '@headgate/jwt';
@@ -47,24 +47,28 @@ export interface OllamaLimiter {
  * a router or below a path.
  * @param policyOrLimiter a policy, in which the adapter's own options may stand too, or a limiter made before
  * @throws PolicyError naming every wrong key of the policy
+ * @throws HeadgateError `HG_OPTIONS` for an option that does not exist, or that does nothing beside a limiter made before
  */
 export function ollamaLimiter<Rules extends object>(
   policyOrLimiter: (Rules & AdapterOptions) | Limiter,
   options: OllamaLimiterOptions = {},
 ): OllamaLimiter {
-  const { limiter, adapter } = parts(policyOrLimiter, options);
+  const { limiter, own } = adapterParts<Limiter, AdapterOptions>(policyOrLimiter, options, {
+    kinds: callbackKinds,
+    make: (policy, others) => createLimiter(policy, { verifyToken: jwtVerifier(), ...others }),
+  });
   const gate = new NodeGate(limiter, options.dialects ?? limiter.dialects ?? defaultDialects);
 
   const serve = async (req: Request, res: Response, next: NextFunction): Promise<void> => {
-    if (await adapter.skip?.(req)) return next();
-    const outcome = await gate.open(req, res, { ...placeOf(req), identify: () => adapter.identify?.(req) });
+    if (await own.skip?.(req)) return next();
+    const outcome = await gate.open(req, res, { ...placeOf(req), identify: () => own.identify?.(req) });
     if (outcome === undefined) return;
     if (outcome.open) {
       req.headgate = gate.admit(req, res, outcome.passage);
       return next();
     }
     writeRefusalHead(res, outcome);
-    await adapter.onRefused?.(outcome.refusal, req, res);
+    await own.onRefused?.(outcome.refusal, req, res);
     writeRefusalBody(res, outcome, limiter.clock);
   };
 
@@ -77,17 +81,4 @@ export function ollamaLimiter<Rules extends object>(
 /** On a route of its own the path may begin with anything; `url` is what is left below a mount, or what others made of it. */
 function placeOf({ route, baseUrl, url }: Request): Place {
   return { mount: route === undefined ? baseUrl : '*', below: url };
-}
-
-function parts(
-  policyOrLimiter: object,
-  options: OllamaLimiterOptions,
-): { readonly limiter: Limiter; readonly adapter: AdapterOptions } {
-  if (isLimiter(policyOrLimiter)) return { limiter: policyOrLimiter, adapter: options };
-  const { policy, own } = ownOptions<AdapterOptions>(policyOrLimiter, ['identify', 'skip', 'onRefused'], options);
-  return { limiter: createLimiter(policy, { verifyToken: jwtVerifier(), ...options }), adapter: own };
-}
-
-function isLimiter(value: object): value is Limiter {
-  return typeof value === 'object' && value !== null && 'admit' in value;
 }

@@ -1,6 +1,17 @@
 /** Fastify and the gate, introduced to each other: nothing is decided here. */
 import { createLimiter, type Dialect, type Identity, type Limiter, type Refusal } from '@headgate/core';
-import { type Headgate, ownOptions, type Place } from '@headgate/core/http';
+import {
+  aDialectList,
+  callbackKinds,
+  checkOptions,
+  type Headgate,
+  isLimiter,
+  type OptionKinds,
+  oneOfWords,
+  type Place,
+  parted,
+  withMethod,
+} from '@headgate/core/http';
 import { NodeGate, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
 import { defaultDialects } from '@headgate/dialects';
 import { jwtVerifier } from '@headgate/jwt';
@@ -37,7 +48,12 @@ export interface AdapterOptions {
 /** A policy, in which the adapter's own options stand too. */
 export type OllamaLimiterOptions = AdapterOptions & { readonly [key: string]: unknown };
 
-const optionNames = ['identify', 'skip', 'onRefused', 'dialects', 'limiter', 'hook'] as const;
+const optionKinds: OptionKinds<AdapterOptions> = {
+  ...callbackKinds,
+  dialects: aDialectList,
+  limiter: withMethod('admit', 'a limiter that `createLimiter` made'),
+  hook: oneOfWords('onRequest', 'preHandler'),
+};
 /** What `register` itself takes from the options of a plugin. */
 const fastifyNames = ['prefix', 'logLevel', 'logSerializers'] as const;
 
@@ -50,15 +66,15 @@ class Checkpoint {
 
   /** @param mount the prefix of the instance that registers it; a limiter for one route knows its path, wherever the API begins in it: `*` */
   constructor(given: Limiter | OllamaLimiterOptions, mount: string) {
-    const { policy, own } = isLimiter(given)
-      ? { policy: {}, own: { limiter: given } }
-      : ownOptions<AdapterOptions & Record<(typeof fastifyNames)[number], unknown>>(
-          given,
-          [...optionNames, ...fastifyNames],
-          {} as never,
-        );
+    const { own, rest } = isLimiter<Limiter>(given)
+      ? { own: { limiter: given }, rest: {} }
+      : parted(given, Object.keys(optionKinds));
+    checkOptions(own, optionKinds, 'ollamaLimiter');
     this.options = own;
-    this.limiter = own.limiter ?? createLimiter(policy, { verifyToken: jwtVerifier() });
+    const policy = parted(rest, fastifyNames).rest;
+    // Beside a limiter made before, rules would be none.
+    if (this.options.limiter !== undefined) checkOptions(policy, optionKinds, 'ollamaLimiter');
+    this.limiter = this.options.limiter ?? createLimiter(policy, { verifyToken: jwtVerifier() });
     this.#gate = new NodeGate(this.limiter, this.options.dialects ?? this.limiter.dialects ?? defaultDialects);
     this.#mount = mount;
   }
@@ -138,7 +154,7 @@ const answeredFor = new WeakSet<FastifyRequest>();
 /**
  * Plugin that holds the requests of LLM clients to a policy: `app.register(ollamaLimiter, { requests: '60/min' })`. Applies to
  * the instance it is registered on and to what is registered below it, whatever the order.
- * @throws PolicyError when the application starts, naming every wrong key of the policy
+ * @throws PolicyError when the application starts, naming every wrong key of the policy; HeadgateError `HG_OPTIONS` for an option that is wrong
  */
 export const ollamaLimiter = Object.assign(plugin, {
   // What fastify-plugin would set: the hooks are for the instance that registers, and not for one of our own below it.
@@ -146,7 +162,3 @@ export const ollamaLimiter = Object.assign(plugin, {
   [Symbol.for('fastify.display-name')]: '@headgate/fastify',
   [Symbol.for('plugin-meta')]: { name: '@headgate/fastify', fastify: '5.x' },
 });
-
-function isLimiter(value: object): value is Limiter {
-  return typeof value === 'object' && value !== null && 'admit' in value;
-}

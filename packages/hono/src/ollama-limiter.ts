@@ -7,7 +7,15 @@ import {
   type LimiterOptions,
   type Refusal,
 } from '@headgate/core';
-import { type Headgate, mountOf, ownOptions, type Place, targetOf } from '@headgate/core/http';
+import {
+  adapterParts,
+  aFunction,
+  callbackKinds,
+  type Headgate,
+  mountOf,
+  type Place,
+  targetOf,
+} from '@headgate/core/http';
 import { defaultDialects } from '@headgate/dialects';
 import { jwtVerifier } from '@headgate/jwt';
 import type { Context, MiddlewareHandler } from 'hono';
@@ -46,25 +54,29 @@ export interface OllamaLimiter extends MiddlewareHandler<{ Variables: { headgate
  * Middleware that holds the requests of LLM clients to a policy: `app.use('*', ollamaLimiter({ requests: '60/min' }))`.
  * @param policyOrLimiter a policy, in which the adapter's own options may stand too, or a limiter made before
  * @throws PolicyError naming every wrong key of the policy
+ * @throws HeadgateError `HG_OPTIONS` for an option that does not exist, or that does nothing beside a limiter made before
  */
 export function ollamaLimiter<Rules extends object>(
   policyOrLimiter: (Rules & AdapterOptions) | Limiter,
   options: OllamaLimiterOptions = {},
 ): OllamaLimiter {
-  const { limiter, adapter } = parts(policyOrLimiter, options);
+  const { limiter, own } = adapterParts<Limiter, AdapterOptions>(policyOrLimiter, options, {
+    kinds: { ...callbackKinds, address: aFunction },
+    make: (policy, others) => createLimiter(policy, { verifyToken: jwtVerifier(), ...others }),
+  });
   const dialects = options.dialects ?? limiter.dialects ?? defaultDialects;
   const [onNode, onFetch] = [new NodeWay(limiter, dialects), new FetchWay(limiter, dialects)];
 
   const middleware: MiddlewareHandler = async (c, next) => {
-    if (await adapter.skip?.(c)) return next();
+    if (await own.skip?.(c)) return next();
     const bindings = nodeBindings(c);
-    const ask = { ...placeOf(c), identify: () => adapter.identify?.(c) };
+    const ask = { ...placeOf(c), identify: () => own.identify?.(c) };
     const turned =
       bindings === undefined
-        ? await onFetch.pass(c, next, { ...ask, address: adapter.address?.(c) })
+        ? await onFetch.pass(c, next, { ...ask, address: own.address?.(c) })
         : await onNode.pass(c, next, ask, bindings);
     if (turned === undefined) return;
-    return (await adapter.onRefused?.(turned.refusal, turned.response, c)) ?? turned.response;
+    return (await own.onRefused?.(turned.refusal, turned.response, c)) ?? turned.response;
   };
   return Object.assign(middleware, { limiter });
 }
@@ -79,18 +91,4 @@ function placeOf({ req }: Context): Place {
   const own = mountOf(matchedRoutes[routeIndex]?.path ?? '');
   const bases = matchedRoutes.map(({ basePath }) => basePath ?? '');
   return { mount: own, behind: bases, routed: [targetOf(req.url), req.path] };
-}
-
-function parts(
-  policyOrLimiter: object,
-  options: OllamaLimiterOptions,
-): { readonly limiter: Limiter; readonly adapter: AdapterOptions } {
-  if (isLimiter(policyOrLimiter)) return { limiter: policyOrLimiter, adapter: options };
-  const names = ['identify', 'skip', 'onRefused', 'address'] as const;
-  const { policy, own } = ownOptions<AdapterOptions>(policyOrLimiter, names, options);
-  return { limiter: createLimiter(policy, { verifyToken: jwtVerifier(), ...options }), adapter: own };
-}
-
-function isLimiter(value: object): value is Limiter {
-  return typeof value === 'object' && value !== null && 'admit' in value;
 }

@@ -7,7 +7,7 @@ import {
   type LimiterOptions,
   type Refusal,
 } from '@headgate/core';
-import { type Headgate, ownOptions, type Place } from '@headgate/core/http';
+import { adapterParts, callbackKinds, type Headgate, type Place } from '@headgate/core/http';
 import { NodeGate, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
 import { defaultDialects } from '@headgate/dialects';
 import { jwtVerifier } from '@headgate/jwt';
@@ -44,18 +44,22 @@ export interface OllamaLimiter {
  * a router or below a path.
  * @param policyOrLimiter a policy, in which the adapter's own options may stand too, or a limiter made before
  * @throws PolicyError naming every wrong key of the policy
+ * @throws HeadgateError `HG_OPTIONS` for an option that does not exist, or that does nothing beside a limiter made before
  */
 export function ollamaLimiter<Rules extends object>(
   policyOrLimiter: (Rules & AdapterOptions) | Limiter,
   options: OllamaLimiterOptions = {},
 ): OllamaLimiter {
-  const { limiter, adapter } = parts(policyOrLimiter, options);
+  const { limiter, own } = adapterParts<Limiter, AdapterOptions>(policyOrLimiter, options, {
+    kinds: callbackKinds,
+    make: (policy, others) => createLimiter(policy, { verifyToken: jwtVerifier(), ...others }),
+  });
   const gate = new NodeGate(limiter, options.dialects ?? limiter.dialects ?? defaultDialects);
 
   const middleware = async (ctx: Context, next: Next): Promise<void> => {
-    if (await adapter.skip?.(ctx)) return next();
+    if (await own.skip?.(ctx)) return next();
     takeParsed(ctx as ParsedContext);
-    const outcome = await gate.open(ctx.req, ctx.res, { ...placeOf(ctx), identify: () => adapter.identify?.(ctx) });
+    const outcome = await gate.open(ctx.req, ctx.res, { ...placeOf(ctx), identify: () => own.identify?.(ctx) });
     if (outcome?.open) {
       ctx.state.headgate = gate.admit(ctx.req, ctx.res, outcome.passage);
       gate.askPlain(ctx.req, outcome.passage);
@@ -65,7 +69,7 @@ export function ollamaLimiter<Rules extends object>(
     if (outcome !== undefined) {
       ctx.status = outcome.status;
       writeRefusalHead(ctx.res, outcome);
-      await adapter.onRefused?.(outcome.refusal, ctx);
+      await own.onRefused?.(outcome.refusal, ctx);
       if (ctx.body !== undefined && ctx.body !== null) return;
       writeRefusalBody(ctx.res, outcome, limiter.clock);
     }
@@ -117,17 +121,4 @@ async function breakingOff(ctx: Context, next: Next): Promise<void> {
 
 function isEmitter(body: unknown): body is { once(event: 'error', listener: () => void): unknown } {
   return typeof (body as { once?: unknown } | null | undefined)?.once === 'function';
-}
-
-function parts(
-  policyOrLimiter: object,
-  options: OllamaLimiterOptions,
-): { readonly limiter: Limiter; readonly adapter: AdapterOptions } {
-  if (isLimiter(policyOrLimiter)) return { limiter: policyOrLimiter, adapter: options };
-  const { policy, own } = ownOptions<AdapterOptions>(policyOrLimiter, ['identify', 'skip', 'onRefused'], options);
-  return { limiter: createLimiter(policy, { verifyToken: jwtVerifier(), ...options }), adapter: own };
-}
-
-function isLimiter(value: object): value is Limiter {
-  return typeof value === 'object' && value !== null && 'admit' in value;
 }

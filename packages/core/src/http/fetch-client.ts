@@ -1,5 +1,6 @@
 /** `limiter.fetch`: the gate around the `fetch` of any SDK that takes one. */
 import { eitherAbortSignal } from '../kernel/signal.js';
+import { aDialectList, checkOptions, type OptionKinds } from '../policy/options.js';
 import { applicationGate, dialectsOf, type HttpLimiter, type Identification } from './adapter.js';
 import type { Dialect } from './dialect.js';
 import { answerThrough, refusalResponse } from './fetch-answer.js';
@@ -16,11 +17,20 @@ export interface FetchOptions {
   readonly dialects?: readonly Dialect[];
 }
 
+const optionKinds: OptionKinds<FetchOptions> = {
+  identity: {
+    words: 'a name, `{ id, tier, weight, priority }` or a function',
+    fits: (value) => ['string', 'object', 'function'].includes(typeof value),
+  },
+  dialects: aDialectList,
+};
+
 /**
  * A `fetch` whose requests are limited and whose answers are counted to their end. Over a limit it resolves to the refusal,
  * worded as the API that was called words its own, so that an SDK reports it and waits as it was told.
  */
 export function fetchThrough(limiter: HttpLimiter, fetch: Fetch, options: FetchOptions = {}): Fetch {
+  checkOptions(options, optionKinds, 'limiter.fetch');
   const dialects = dialectsOf(limiter, options.dialects, 'limiter.fetch');
   const gate = applicationGate(limiter, dialects);
 

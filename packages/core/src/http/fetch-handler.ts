@@ -1,5 +1,6 @@
 /** `limiter.handler`: any `(Request) => Response` behind the gate. */
 import type { Refusal } from '../model.js';
+import { aDialectList, aFunction, aText, callbackKinds, checkOptions, type OptionKinds } from '../policy/options.js';
 import { applicationGate, dialectsOf, type HttpLimiter, type Identification } from './adapter.js';
 import type { Dialect } from './dialect.js';
 import { answerThrough, refusalResponse } from './fetch-answer.js';
@@ -33,11 +34,19 @@ export interface HandlerOptions<Rest extends readonly unknown[] = readonly unkno
   readonly dialects?: readonly Dialect[];
 }
 
+const optionKinds: OptionKinds<HandlerOptions> = {
+  ...callbackKinds,
+  address: aFunction,
+  mount: aText,
+  dialects: aDialectList,
+};
+
 export function handlerThrough<Rest extends readonly unknown[]>(
   limiter: HttpLimiter,
   handler: FetchHandler<Rest>,
   options: HandlerOptions<Rest> = {},
 ): (request: Request, ...rest: Rest) => Promise<Response> {
+  checkOptions(options, optionKinds, 'limiter.handler');
   const dialects = dialectsOf(limiter, options.dialects, 'limiter.handler');
   const gate = applicationGate(limiter, dialects);
   const { clock, policy } = limiter;

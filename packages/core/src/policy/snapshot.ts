@@ -2,6 +2,7 @@
  * What was given, read once into plain lists and mappings. A policy made in code may hold getters, proxies and instances of
  * anything: read twice they could show the check one value and the limiter another, and some throw when they are touched.
  */
+import { insteadOfOption } from './options.js';
 
 /** Stands where there is nothing that a policy can hold, with words for the report. */
 export class Unreadable {
@@ -46,7 +47,12 @@ export function snapshot(given: unknown): unknown {
   }
 
   function readPart(whole: object, key: string | number, depth: number): unknown {
-    return reading(() => read((whole as Record<string | number, unknown>)[key], depth + 1));
+    return reading(() => {
+      const value = (whole as Record<string | number, unknown>)[key];
+      const expected = depth === 0 && typeof key === 'string' ? insteadOfOption(key, value) : undefined;
+      if (expected === undefined) return read(value, depth + 1);
+      return new Unreadable(typeof value === 'object' ? `a ${kindOf(value!)}` : `a ${typeof value}`, expected);
+    });
   }
 
   function count(more: number): void {

@@ -1,6 +1,7 @@
 /** `limiter.wrap`: a function that calls a model, with the same signature, behind the limiter. */
 import type { Decision } from '../decision.js';
 import type { AdmitRequest, Usage } from '../model.js';
+import { aFunction, checkOptions, needsOption, type OptionKinds, oneOfWords } from '../policy/options.js';
 import type { Policy } from '../policy/policy.js';
 import { RefusedError } from '../refused-error.js';
 import type { Permit } from '../settlement/permit.js';
@@ -34,16 +35,31 @@ export interface WrapOptions<Args extends readonly unknown[], Result> {
   readonly returns?: 'promise' | 'iterable' | 'stream';
 }
 
+const optionKinds: OptionKinds<WrapOptions<never, unknown>> = {
+  describe: aFunction,
+  usage: aFunction,
+  tokens: aFunction,
+  prepare: aFunction,
+  returns: oneOfWords('promise', 'iterable', 'stream'),
+};
+
 export interface WrapLimiter {
   readonly policy: Policy;
   admit(request: AdmitRequest, options: { readonly signal?: AbortSignal | undefined }): Promise<Decision>;
 }
+
+const wrapExample =
+  'limiter.wrap(fn, { describe: (args) => ({ identity: args.user, model: args.model, input: args.prompt }) })';
 
 export function wrapThrough<Args extends readonly unknown[], Result extends Wrappable>(
   limiter: WrapLimiter,
   fn: (...args: Args) => Result,
   options: WrapOptions<Args, Result>,
 ): (...args: Args) => Result {
+  checkOptions(options, optionKinds, 'limiter.wrap');
+  // From JavaScript it may be missing, and nothing but the arguments knows who asks.
+  if ((options as Partial<typeof options> | undefined)?.describe === undefined)
+    throw needsOption('describe', wrapExample);
   const call = async (args: Args): Promise<unknown> => {
     const { signal, ...request } = options.describe(...args);
     const decision = await limiter.admit(request, { signal });

@@ -81,6 +81,24 @@ describe.each(versions)('$name', ({ express }) => {
     expect(() => ollamaLimiter({ requests: '60/min', identify: () => 'me', skip: () => false })).not.toThrow();
   });
 
+  test.each<[first: object, second: object, message: string]>([
+    [{ requests: '60/min' }, { idenitfy: () => 'me' }, 'has no option `idenitfy`; did you mean `identify`?'],
+    [{ requests: '60/min' }, { tokens: '1/hour' }, 'has no option `tokens`: it is a key of the policy'],
+    [
+      { requests: '60/min', identify: 'me' },
+      {},
+      'the option `identify` of ollamaLimiter is text; it has to be a function',
+    ],
+    [
+      createLimiter(once),
+      { store: {} },
+      'has no option `store`: it is one of createLimiter, where the limiter is made',
+    ],
+    [createLimiter(once), { skpi: () => true }, 'has no option `skpi`; did you mean `skip`?'],
+  ])('an option that would do nothing stops the start: %#', (first, second, message) => {
+    expect(() => ollamaLimiter(first, second)).toThrow(message);
+  });
+
   test.each([undefined, null, { requests: undefined }])('%o is no policy', (policy) => {
     expect(() => ollamaLimiter(policy as object)).toThrow(PolicyError);
   });

@@ -96,6 +96,22 @@ test("a route's config takes the place of what is registered around it", async (
   });
 });
 
+test.each<[given: object, message: string]>([
+  [{ limiter: createLimiter(once), requests: '60/min' }, 'has no option `requests`: it is a key of the policy'],
+  [
+    { requests: '60/min', hook: 'preHandlr' },
+    'the option `hook` of ollamaLimiter is text; it has to be `onRequest` or',
+  ],
+  [{ requests: '60/min', limiter: {} }, 'the option `limiter` of ollamaLimiter is a mapping; it has to be a limiter'],
+  [{ requests: '60/min', idenitfy: () => 'me' }, 'did you mean the option `identify`?'],
+])('an option that would do nothing stops the start: %#', async (given, message) => {
+  await expect(
+    application()
+      .register(ollamaLimiter, given as { hook: 'onRequest' })
+      .ready(),
+  ).rejects.toThrow(message);
+});
+
 test('F13: a misspelt key stops the start, in the policy and in the config of a route', async () => {
   await expect(application().register(ollamaLimiter, { request: '60/min' }).ready()).rejects.toThrow(/requests/);
   const app = application();
