@@ -18,17 +18,18 @@ export interface HeadgateMiddlewareOptions {
 }
 
 /**
- * Middleware for `wrapLanguageModel`: calls wait where the policy says so, send no more than the output cap, and are counted to the
- * end of their streams. A refusal is an `APICallError` that the SDK retries when it was told to wait, and not otherwise.
+ * Middleware for `wrapLanguageModel`: calls wait where the policy says so, ask for no more than the output cap and the budgets hold, and
+ * are counted to the end of their streams. A refusal is an `APICallError` that the SDK retries when it was told to wait, and not otherwise.
  */
 export function headgateMiddleware(
   limiter: Limiter,
   options: HeadgateMiddlewareOptions = {},
 ): LanguageModelV3Middleware {
-  const facts = (model: LanguageModelV3) => ({
+  const facts = (model: LanguageModelV3, stream: boolean) => ({
     describe: (params: LanguageModelV3CallOptions) => ({
       ...identityOf(options, params),
       model: model.modelId,
+      stream,
       input: promptTexts(params),
       signal: params.abortSignal,
       ...(params.maxOutputTokens === undefined ? {} : { outputTokensMax: params.maxOutputTokens }),
@@ -42,7 +43,7 @@ export function headgateMiddleware(
     specificationVersion: 'v3',
     async wrapGenerate({ params, model }) {
       const generate = limiter.wrap(async (prepared: LanguageModelV3CallOptions) => model.doGenerate(prepared), {
-        ...facts(model),
+        ...facts(model, false),
         usage: (result) => usageIn(result.usage),
       });
       return generate(params).catch(asApiError);
@@ -55,7 +56,7 @@ export function headgateMiddleware(
         return stream;
       };
       const streamed = limiter.wrap(open, {
-        ...facts(model),
+        ...facts(model, true),
         usage: (part) => (part.type === 'finish' ? usageIn(part.usage) : undefined),
         tokens: tokensIn,
       });
@@ -76,12 +77,12 @@ function identityOf(
 }
 
 function prepared(permit: Permit, params: LanguageModelV3CallOptions): LanguageModelV3CallOptions {
-  const { outputTokensMax } = permit.reserved;
+  const outputTokensMax = permit.outputTokensMax();
   const { abortSignal } = params;
   return {
     ...params,
     abortSignal: abortSignal === undefined ? permit.signal : AbortSignal.any([abortSignal, permit.signal]),
-    ...(outputTokensMax === Number.POSITIVE_INFINITY ? {} : { maxOutputTokens: outputTokensMax }),
+    ...(outputTokensMax === Number.POSITIVE_INFINITY ? {} : { maxOutputTokens: Math.max(1, outputTokensMax) }),
   };
 }
 

@@ -81,6 +81,19 @@ test('the output cap of the policy is sent', async () => {
   expect([usage.outputTokens, finishReason]).toEqual([5, 'length']);
 });
 
+test('answers in one piece may altogether use what the budget holds, and no more, though they are longer than any before', async () => {
+  const { limiter, model } = world({ outputTokens: '100/hour' });
+  for (let i = 0; i < 30; i++) {
+    const decision = limiter.admitNow({ identity: `other-${i}`, model: 'llama3.2' });
+    if (decision.admitted) decision.permit.settle({ outputTokens: 2 });
+  }
+  const all = Array.from({ length: 8 }, () => generateText({ model, prompt, maxOutputTokens: 60, maxRetries: 0 }));
+  const answers = (await Promise.allSettled(all)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  expect(answers.length).toBeGreaterThan(1);
+  expect(answers.some(({ finishReason }) => finishReason === 'length')).toBe(true);
+  expect(limiter.peekNow({ identity: 'batch', model: 'llama3.2' })[0]?.remaining).toBeGreaterThanOrEqual(0);
+});
+
 test('a refusal is an APICallError with our sentence; what waiting does not cure is not tried again', async () => {
   const { model } = world({ requests: '1/min', models: ['llama3.2:*'] });
   await generateText({ model, prompt });
