@@ -78,26 +78,26 @@ export class Lease implements Charge, Share {
     this.#sight = new Sight(set, [seen]);
   }
 
-  /** Spends the cost, if it may still be spent and there is enough of it. */
-  take(cost: Cost, now: number): boolean {
+  /** Spends the cost, if it may still be spent and there is enough of it. @param of what was charged on it before, for the same */
+  take(cost: Cost, now: number, of = cost): boolean {
     if (!this.isOpen || now >= this.until) return false;
     const columns = this.#columns;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i];
       if (column !== undefined && unitsOf(column.limit.measure, cost) > this.left[i]!) return false;
     }
-    this.spend(cost);
+    this.spend(cost, of);
     return true;
   }
 
-  spend(cost: Cost): void {
+  spend(cost: Cost, of = cost): void {
     const columns = this.#columns;
     for (let i = 0; i < columns.length; i++) {
       const column = columns[i];
       if (column === undefined) continue;
       const units = unitsOf(column.limit.measure, cost);
       this.left[i]! -= units;
-      if (cost.requests === 0) this.#beside[i]! += units;
+      if (of.requests === 0) this.#beside[i]! += units;
     }
     this.requests += cost.requests;
   }

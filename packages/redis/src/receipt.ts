@@ -44,8 +44,8 @@ export interface Hot {
 
 /** Of limits, lent to this process. */
 export interface Share {
-  /** Spends the cost, if it may still be spent and there is enough of it. */
-  take(cost: Cost, now: number): boolean;
+  /** Spends more on something that was charged on it, if it may still be spent and there is enough of it. */
+  take(more: Cost, now: number, charged: Cost): boolean;
   /** Something that was charged on it turned out to cost something else. False when that is Redis's business by now. */
   correct(charged: Cost, actual: Cost): boolean;
   /** It is not spent any more, and what is left of it is returned. */

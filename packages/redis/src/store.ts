@@ -188,7 +188,7 @@ export class RedisStore implements Store {
     const receipt = open as RedisReceipt;
     if (!receipt.open) return false;
     const questionOf = (_part: Part, p: number): Question | undefined => debiting(receipt.charges[p]!, more);
-    if (receipt.share?.take(more, this.#clock.now())) {
+    if (receipt.share?.take(more, this.#clock.now(), receipt.charged)) {
       receipt.charged = sum(receipt.charged, more);
       return true;
     }

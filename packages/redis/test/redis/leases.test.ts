@@ -109,6 +109,24 @@ describe('a share', () => {
     await store.close();
   });
 
+  test('is to the measure of what requests took in all, of which some was asked for in mid-stream and came back', async () => {
+    const { clock, another } = prefixed(rolling(10_000, minute, some));
+    const [one, other] = [await another(), await another()];
+    const { store, set } = one;
+    const receipt = (await store.reserve(set, subject('ann'), tokens(30))) as Receipt;
+    expect(await store.debit(receipt, { ...noCost, outputTokens: 69 })).toBe(true);
+    await store.settle(receipt, tokens(35));
+    clock.advance(2_100);
+    expect(await spend(one, 30, 30)).toBe(30);
+    // Others have neither what was spent nor the rest of the share.
+    expect(await left(other)).toBeLessThan(10_000 - 35 - 30);
+    const before = await commands();
+    expect([await spend(one, 30, 30), (await commands()) - before]).toEqual([30, 0]);
+    await store.close();
+    expect(await left(other)).toBe(10_000 - 35 - 60);
+    await other.store.close();
+  });
+
   test('is not spoiled by a cover of which no share could be had', async () => {
     const { another } = prefixed(bucket(10_000, minute, some));
     const one = await another();
