@@ -77,7 +77,7 @@ function compile(given: Readonly<Record<string, unknown>>, env: Environment, rep
     tiers: tiers.tiers,
     limits: limits.map(({ limit }) => limit),
     backends: compileBackends(report.check(policyShape.backends, given.backends, ['backends']), report),
-    jobs: compileJobs(given.jobs, report),
+    jobs: compileJobs(given.jobs, settings.store.kind, report),
     pool: compilePool(report.check(policyShape.pool, given.pool, ['pool'])),
     remarks: report.remarks,
   };

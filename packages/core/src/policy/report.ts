@@ -32,7 +32,7 @@ export class Report {
   remark(path: Path, why: string): void {
     const { line, column } = this.#positions?.(path) ?? {};
     const place = [this.#file, line, column].filter((part) => part !== undefined).join(':');
-    const got = valueWords(maskedValue(path, at(this.#written, path), true));
+    const { got } = this.#shown(path, true);
     this.remarks.push(
       `${place === '' ? '' : `${place}: `}${maskedPath(path, this.#written, false)} is ${got} and does nothing: ${why}`,
     );
@@ -52,19 +52,22 @@ export class Report {
     if (this.#seen.has(id)) return;
     this.#seen.add(id);
     const position = this.#positions?.(path);
-    const written = at(this.#written, path);
-    const value = maskedValue(path, written, known);
-    // A mapping comes back as words already.
-    const words =
-      typeof written === 'object' && typeof value === 'string' && value !== mask ? value : valueWords(value);
     this.problems.push({
       path: maskedPath(path, this.#written, !known && right !== undefined),
-      value,
-      got: words,
+      ...this.#shown(path, known),
       expected,
       ...(right !== undefined && { nearest: right }),
       ...(position !== undefined && { line: position.line, column: position.column }),
     });
+  }
+
+  /** The value at a place as it may be shown, and in words. */
+  #shown(path: Path, known: boolean): { readonly value: unknown; readonly got: string } {
+    const written = at(this.#written, path);
+    const value = maskedValue(path, written, known);
+    // A mapping comes back as words already.
+    const isWords = typeof written === 'object' && typeof value === 'string' && value !== mask;
+    return { value, got: isWords ? value : valueWords(value) };
   }
 
   /** What the schema makes of the value, or undefined after its problems were noted. */

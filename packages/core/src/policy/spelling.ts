@@ -46,7 +46,10 @@ export function nearest(word: string, candidates: Iterable<string>): string | un
     const distance = editDistance(given, wanted);
     const longer = Math.max(given.length, wanted.length);
     const tolerated = longer <= 3 ? 1 : longer <= 7 ? 2 : 3;
-    if (distance <= tolerated && distance < bestDistance && distance < longer) {
+    if (distance > tolerated || distance >= longer) continue;
+    // Of two that are as near, a letter that was left out is likelier than one too many: `model` is `models`, not `mode`.
+    const completes = distance === bestDistance && wanted.startsWith(given) && !plain(best!).startsWith(given);
+    if (distance < bestDistance || completes) {
       best = candidate;
       bestDistance = distance;
     }

@@ -67,11 +67,16 @@ function apiKeySource(given: unknown, path: Path, context: Context): [ApiKeySour
   }
   const entry = report.check(apiKeySchema, given, path);
   if (entry === undefined) return undefined;
+  const unknown = entry.unknown ?? (entry.keys === undefined ? 'accept' : 'refuse');
+  if (entry.newNames !== undefined && unknown !== 'accept') {
+    const why = 'a key that is not declared is no name here. Say `unknown: accept` beside it, or leave it out.';
+    report.remark([...path, 'newNames'], why);
+  }
   return [
     compact({
       ...apiKeyDefaults,
       from: entry.from ?? apiKeyDefaults.from,
-      unknown: entry.unknown ?? (entry.keys === undefined ? 'accept' : 'refuse'),
+      unknown,
       newNames: entry.newNames ?? newNames,
       tier,
       keys,

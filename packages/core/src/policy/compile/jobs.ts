@@ -1,13 +1,16 @@
 /** `jobs`, with the defaults of the documentation. */
-import type { JobRules } from '../policy.js';
+import type { JobRules, StoreRules } from '../policy.js';
 import { compact } from '../read.js';
 import type { Report } from '../report.js';
 import { policyShape } from '../schema/policy.js';
 
 const dayMs = 24 * 3_600_000;
 
-export function compileJobs(given: unknown, report: Report): JobRules {
+export function compileJobs(given: unknown, store: StoreRules['kind'], report: Report): JobRules {
   const jobs = report.check(policyShape.jobs, given, ['jobs']);
+  if (jobs !== undefined && jobs.depth !== 0 && store === 'memory') {
+    report.remark(['jobs'], 'they are kept in Redis. Say `store: redis://127.0.0.1:6379` beside it, or leave it out.');
+  }
   const { callbacks } = jobs ?? {};
   return {
     depth: jobs?.depth ?? 10_000,

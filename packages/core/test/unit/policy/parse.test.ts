@@ -450,7 +450,27 @@ describe('what does nothing as it stands', () => {
     ]);
   });
 
-  test.each([{}, { queue: {} }, { queue: { priority: 'strict', aging: '20s' } }])('is nothing in %j', (policy) => {
+  test.each<[policy: object, remark: RegExp]>([
+    [
+      { jobs: { depth: 5 } },
+      /^jobs is a mapping with 1 key and does nothing: they are kept in Redis\. Say `store: redis:/,
+    ],
+    [
+      { identity: [{ apiKey: { keys: { k: { id: 'a' } }, newNames: '5/hour' } }] },
+      /^identity\[0\]\.apiKey\.newNames is "5\/hour" and does nothing: .* Say `unknown: accept` beside it/,
+    ],
+  ])('is told of %j', (policy, remark) => {
+    expect(remarksOf(policy)).toEqual([expect.stringMatching(remark)]);
+  });
+
+  test.each([
+    {},
+    { queue: {} },
+    { queue: { priority: 'strict', aging: '20s' } },
+    { jobs: { depth: 0 } },
+    { jobs: { depth: 5 }, store: 'redis://127.0.0.1:6379' },
+    { identity: [{ apiKey: { newNames: '5/hour' } }] },
+  ])('is nothing in %j', (policy) => {
     expect(remarksOf(policy)).toEqual([]);
   });
 });

@@ -20,7 +20,7 @@ test.each([
   expect(editDistance(b, a)).toBe(distance);
 });
 
-const keys = ['requests', 'tokens', 'concurrency', 'alertAt', 'per', 'keepAlive'];
+const keys = ['requests', 'tokens', 'concurrency', 'alertAt', 'per', 'keepAlive', 'mode', 'models'];
 test.each([
   ['request', 'requests'],
   ['requsets', 'requests'],
@@ -29,6 +29,7 @@ test.each([
   ['keep-alive', 'keepAlive'],
   ['pre', 'per'],
   ['concurency', 'concurrency'],
+  ['model', 'models'],
   ['banana', undefined],
   ['x', undefined],
   ['requests'.repeat(40), undefined],
