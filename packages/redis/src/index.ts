@@ -1,5 +1,16 @@
 /** Headgate's store for many processes, on Redis or Valkey. */
 import { type Clock, type Store, systemClock } from '@headgate/core';
+import {
+  aClock,
+  aDuration,
+  aFlag,
+  aFunction,
+  aText,
+  checkKind,
+  checkOptions,
+  type OptionKinds,
+  withMethod,
+} from '@headgate/core/store';
 import type { RedisClient } from './connection.js';
 import { Link } from './link.js';
 import { RedisStore } from './store.js';
@@ -26,6 +37,16 @@ export interface RedisStoreOptions {
   readonly clock?: Clock;
 }
 
+const aClient = withMethod('duplicate', 'one of ioredis, such as `new Redis(url, { lazyConnect: true })`');
+const optionKinds: OptionKinds<RedisStoreOptions> = {
+  prefix: aText,
+  leaseMs: aDuration,
+  leases: aFlag,
+  lessons: aFlag,
+  onSettlementsLost: aFunction,
+  clock: aClock,
+};
+
 /** A key that is asked about more often than this in a process is hot, decisions a second. */
 const hotRate = 20;
 
@@ -39,8 +60,11 @@ export interface SharedStore extends Store {
 /**
  * A store that keeps its counters in Redis or Valkey, 6.2 or newer: single, behind Sentinel, or a Cluster.
  * @param client of ioredis 5 or 6, for its options: the store makes connections of its own like it
+ * @throws HeadgateError `HG_OPTIONS` for what is no such client, and for an option that does not exist or is something else than it has to be
  */
 export function redisStore(client: RedisClient, options: RedisStoreOptions = {}): SharedStore {
+  checkKind(client, aClient, 'the client of redisStore');
+  checkOptions(options, optionKinds, 'redisStore');
   const {
     prefix = 'hg',
     leaseMs = 15_000,

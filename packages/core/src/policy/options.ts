@@ -14,8 +14,20 @@ export interface OptionKind {
 
 export type OptionKinds<Options> = Readonly<Record<keyof Options & string, OptionKind>>;
 
+/** An instance of anything that can do this. */
+export const withMethod = (method: string, words: string): OptionKind => ({
+  words,
+  fits: (value) => typeof (value as Record<string, unknown> | null)?.[method] === 'function',
+});
+
 export const aFunction: OptionKind = { words: 'a function', fits: (value) => typeof value === 'function' };
 export const aText: OptionKind = { words: 'text', fits: (value) => typeof value === 'string' };
+export const aFlag: OptionKind = { words: '`true` or `false`', fits: (value) => typeof value === 'boolean' };
+export const aDuration: OptionKind = {
+  words: 'a number of milliseconds, above zero',
+  fits: (value) => typeof value === 'number' && value > 0 && value < Number.POSITIVE_INFINITY,
+};
+export const aClock: OptionKind = withMethod('now', 'a clock, such as `systemClock()`');
 export const aDialectList: OptionKind = {
   words: 'a list, such as `defaultDialects` of @headgate/dialects',
   fits: Array.isArray,
@@ -24,17 +36,11 @@ export const oneOfWords = (...words: readonly string[]): OptionKind => ({
   words: oneOf(words),
   fits: (value) => words.includes(value as string),
 });
-/** An instance of anything that can do this. */
-export const withMethod = (method: string, words: string): OptionKind => ({
-  words,
-  fits: (value) => typeof (value as Record<string, unknown> | null)?.[method] === 'function',
-});
-
 /** Those of `createLimiter`. */
 export const limiterOptionKinds = {
   store: withMethod('configure', 'a store, such as `redisStore(client)` of @headgate/redis'),
   countTokens: aFunction,
-  clock: withMethod('now', 'a clock, such as `systemClock()`'),
+  clock: aClock,
   random: aFunction,
   probe: aFunction,
   dialects: aDialectList,
@@ -44,6 +50,11 @@ export const limiterOptionKinds = {
 
 /** Those that an application gives to an adapter, in every adapter. */
 export const callbackKinds = { identify: aFunction, skip: aFunction, onRefused: aFunction } as const;
+
+/** @throws HeadgateError `HG_OPTIONS` when what is made needs something else; `what` begins the message: `the client of redisStore` */
+export function checkKind(given: unknown, kind: OptionKind, what: string): void {
+  if (!kind.fits(given)) throw wrong(`${what} is ${kindOf(given)}; it has to be ${kind.words}`);
+}
 
 /**
  * @param caller whose options they are, for the message, such as `createLimiter`
@@ -57,8 +68,7 @@ export function checkOptions(given: unknown, kinds: Readonly<Record<string, Opti
     if (value === undefined) continue;
     const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined;
     if (kind === undefined) throw wrong(`${caller} has no option \`${name}\`${remedy(name, kinds)}`);
-    if (!kind.fits(value))
-      throw wrong(`the option \`${name}\` of ${caller} is ${kindOf(value)}; it has to be ${kind.words}`);
+    checkKind(value, kind, `the option \`${name}\` of ${caller}`);
   }
 }
 
@@ -68,9 +78,9 @@ export function needsOption(name: string, example: string): HeadgateError {
 }
 
 function remedy(name: string, kinds: Readonly<Record<string, OptionKind>>): string {
+  const right = nearest(name, Object.keys(kinds));
   if (Object.hasOwn(limiterOptionKinds, name)) return ': it is one of createLimiter, where the limiter is made';
   if (Object.hasOwn(policyShape, name)) return ': it is a key of the policy';
-  const right = nearest(name, Object.keys(kinds));
   return right === undefined ? `; there are ${namesOf(kinds)}` : `; did you mean \`${right}\`?`;
 }
 
@@ -86,6 +96,7 @@ function wrong(message: string): HeadgateError {
 
 /** Never the value, which may be a secret. */
 function kindOf(value: unknown): string {
+  if (value === undefined) return 'nothing';
   if (value === null) return 'null';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'string') return 'text';

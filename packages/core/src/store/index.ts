@@ -3,6 +3,17 @@ export type { CalendarUnit, CalendarWindow } from '../limits/calendar-window.js'
 export { Calendar, Calendars } from '../limits/calendar-window.js';
 export type { RollingWindow } from '../limits/rolling-window.js';
 export { subBucketAt } from '../limits/rolling-window.js';
+export type { OptionKinds } from '../policy/options.js';
+export {
+  aClock,
+  aDuration,
+  aFlag,
+  aFunction,
+  aText,
+  checkKind,
+  checkOptions,
+  withMethod,
+} from '../policy/options.js';
 export { BucketColumn } from './bucket-column.js';
 export type { Cells, Instant } from './columns.js';
 export { CalendarColumn, Column, RollingColumn, SlotsColumn, unitsOf } from './columns.js';
