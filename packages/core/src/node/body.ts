@@ -2,11 +2,12 @@
  * Reads the body of a Node request and puts another in its place, so that whoever comes after (a body parser, a proxy that
  * pipes the request, a handler that iterates over it) reads what was checked and not what the client sent.
  *
- * The trick is never to reach the stream's end: only bytes that are there are read, `complete` says when there are no
+ * The trick is never to reach the stream's end: only bytes that are there are read, `hasArrived` says when there are no
  * more, and then the new body is unshifted. A read of nothing at the end of a stream would end it for good.
  */
 import type { BodyOutcome } from '../http/passage.js';
 import type { Clock } from '../kernel/clock.js';
+import { hasArrived } from './arrival.js';
 import type { NodeRequest } from './message.js';
 
 export interface BodyTime {
@@ -97,7 +98,7 @@ class StreamRead {
       if (this.#bytes > this.#bytesMax) return { ok: false, reason: 'too-large' };
       this.#chunks.push(chunk);
     }
-    return req.complete ? { ok: true, bytes: concat(this.#chunks, this.#bytes) } : undefined;
+    return hasArrived(req) ? { ok: true, bytes: concat(this.#chunks, this.#bytes) } : undefined;
   }
 }
 

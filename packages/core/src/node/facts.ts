@@ -6,6 +6,7 @@ import type { RequestMeaning } from '../http/known-path.js';
 import { meaningOf, type Place } from '../http/meaning.js';
 import type { GateRequest } from '../http/passage.js';
 import { Departure } from '../kernel/signal.js';
+import { hasBody } from './arrival.js';
 import { type BodyTime, readBody } from './body.js';
 import { whenClosed } from './departure.js';
 import type { NodeRequest, NodeResponse } from './message.js';
@@ -35,7 +36,5 @@ function asSent(req: NodeRequest): RequestMeaning {
 
 /** What a request means to the dialects; see `meaningOf`. */
 export function mountedMeaning(req: NodeRequest, place: Place, dialects: readonly Dialect[]): RequestMeaning {
-  const { 'content-length': length, 'transfer-encoding': encoding } = req.headers;
-  const hasBody = encoding !== undefined || Number(length ?? 0) > 0;
-  return meaningOf(asSent(req), hasBody, place, dialects);
+  return meaningOf(asSent(req), hasBody(req), place, dialects);
 }

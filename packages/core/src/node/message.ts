@@ -16,6 +16,16 @@ export interface NodeSocket extends Emitter {
   readonly destroyed: boolean;
 }
 
+export interface Http2Stream {
+  /** The client has sent no body. */
+  readonly endAfterHeaders: boolean;
+  /** All that came was read, which a client that breaks off ends too. */
+  readonly readableEnded: boolean;
+  /** Why the stream was closed; 0 while it is open, and where all is well. */
+  readonly rstCode?: number | undefined;
+  close(code?: number): unknown;
+}
+
 export interface NodeRequest extends Emitter {
   readonly method?: string | undefined;
   readonly url?: string | undefined;
@@ -24,6 +34,9 @@ export interface NodeRequest extends Emitter {
   readonly headers: { [name: string]: string | string[] | undefined };
   readonly rawHeaders: string[];
   readonly socket: NodeSocket;
+  readonly httpVersionMajor?: number | undefined;
+  /** In HTTP/2, what the request is read from. */
+  readonly stream?: Http2Stream | undefined;
   /** The whole message has arrived. */
   readonly complete: boolean;
   readonly destroyed: boolean;

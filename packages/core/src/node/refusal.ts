@@ -3,6 +3,7 @@
 import { type Headers, mergeHeaders } from '../http/headers.js';
 import type { Turned } from '../http/passage.js';
 import { type Clock, systemClock } from '../kernel/clock.js';
+import { hasArrived, http2Stream } from './arrival.js';
 import { bufferOf } from './body.js';
 import type { NodeRequest, NodeResponse } from './message.js';
 
@@ -14,7 +15,7 @@ const lingerBytesMax = 4 * 1024 * 1024;
 
 interface Writable extends NodeResponse {
   write(chunk: Uint8Array): unknown;
-  end(chunk?: Uint8Array): unknown;
+  end(chunk?: Uint8Array, callback?: () => void): unknown;
 }
 
 /** Headers beside those that other limiters around this one have set. */
@@ -53,6 +54,13 @@ export function writeRefusalBody(res: Writable, turned: Turned, clock: Clock = s
   const { req } = res;
   const body = bufferOf(turned.body);
   res.setHeader('content-length', body.length);
+  const stream = http2Stream(req);
+  if (stream !== undefined) {
+    // What the client still sends is of this stream alone, and its connection serves others. Unread, it would keep the stream.
+    res.end(body, () => hasArrived(req) || stream.close(0));
+    if (!hasArrived(req)) req.resume();
+    return;
+  }
   if (req.method === 'HEAD' || !isLargeUpload(req)) {
     res.end(body);
     return;

@@ -45,6 +45,8 @@ class ResponseTap {
   /** The client has left, and the handler goes on. */
   #left = false;
   #takenOver = false;
+  /** What HTTP/2 ends an answer with it writes as a handler would, and it has been here already. */
+  #isEnding = false;
   #idle: Timer | undefined;
   #draining: Timer | undefined;
 
@@ -126,7 +128,13 @@ class ResponseTap {
   }
 
   #call(name: keyof Methods, ...args: unknown[]): unknown {
-    return Reflect.apply(this.#original[name], this.#res, args);
+    if (name !== 'end') return Reflect.apply(this.#original[name], this.#res, args);
+    this.#isEnding = true;
+    try {
+      return Reflect.apply(this.#original.end, this.#res, args);
+    } finally {
+      this.#isEnding = false;
+    }
   }
 
   /** Headers given along with the head are set one by one, so that `#begin` sees them whichever way they came. */
@@ -154,6 +162,7 @@ class ResponseTap {
 
   #write(chunk: unknown, rest: unknown[]): unknown {
     const answer = this.#answer;
+    if (this.#isEnding) return this.#call('write', chunk, ...rest);
     if (this.#left) {
       this.#drop(chunk, rest[0]);
       later(rest.find((arg) => typeof arg === 'function'));
