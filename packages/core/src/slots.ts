@@ -205,9 +205,9 @@ export class Slots {
     return this.#noPlace(reason, reservation, line);
   }
 
-  /** Why a request that finds no slot cannot even wait. */
+  /** Why a request that finds no slot cannot even wait: backends may have gone since it came. */
   cannotWait(reservation: Reservation, line: string): Refusal | undefined {
-    if (this.#options.room.hasPlaceFor(reservation.identity)) return undefined;
+    if (this.#options.room.hasPlaceFor(reservation.identity)) return this.#hopeless(reservation, undefined);
     return this.#noPlace('queue-full', reservation, line);
   }
 

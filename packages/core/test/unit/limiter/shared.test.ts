@@ -52,6 +52,17 @@ describe('slots of a backend that two processes use', () => {
     expect(waiting.state).toBe('admitted');
   });
 
+  test('are not waited for where the last backend went while the store was asked', async () => {
+    const { clock, all } = processes({ backends: backends(1), requests: '10/s', ...wait });
+    const [one] = all as [Process];
+    const asking = one.visit();
+    await clock.run(1);
+    await one.limiter.reload({ requests: '10/s' });
+    await clock.run(100);
+    expect(asking.refusal.reason).toBe('no-backend');
+    expect(one.limiter.stats()).toMatchObject({ waiting: 0, open: 0 });
+  });
+
   test('are given back by what is told to stop when its process closes', async () => {
     const { clock, all } = processes({ backends: backends(1), ...wait });
     const [one, two] = all as [Process, Process];
