@@ -45,7 +45,7 @@ export interface LimiterStats {
   /** Everyone who waits, for a slot or for a turn. */
   readonly waiting: number;
   readonly queue: QueueStats;
-  /** Reservations not ended: in flight or waiting. */
+  /** Charges not ended, of requests in flight or waiting; one request may have several: its slots and its cover are each their own. */
   readonly open: number;
   /** Tokens of all requests since the start. Output counts as it streams; both are put right once what was used is known. */
   readonly tokens: { readonly input: number; readonly output: number };
