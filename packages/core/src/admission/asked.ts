@@ -11,11 +11,26 @@ export function outputCapOf({ outputTokensMax }: AdmitRequest): number {
 }
 
 /**
+ * Where no types are checked a request may be forgotten. That is told as what it is, and not as a property that cannot be read.
+ * @throws HeadgateError `HG_REQUEST`
+ */
+export function checkAsked(request: AdmitRequest): void {
+  if (typeof request !== 'object' || request === null) {
+    const given = request === null ? 'null' : request === undefined ? 'missing' : `a ${typeof request}`;
+    throw new HeadgateError(
+      'HG_REQUEST',
+      `the request is ${given}; it is a mapping such as { identity, model, input }`,
+    );
+  }
+  checkInput(request.input);
+}
+
+/**
  * A size that cannot be one is a mistake of whoever counted. As nothing it would go around the budget, and as too much it would be
  * refused for a reason that is none.
  * @throws HeadgateError `HG_REQUEST`
  */
-export function checkInput(input: AdmitRequest['input']): void {
+function checkInput(input: AdmitRequest['input']): void {
   if (typeof input !== 'object' || input === null || !('tokens' in input)) return;
   const { tokens } = input;
   if (typeof tokens === 'number' && tokens >= 0 && tokens < Number.POSITIVE_INFINITY) return;

@@ -7,7 +7,7 @@ import { noBackend, refuse } from '../refusal.js';
 import { oneRequest, Reservation } from '../reservation.js';
 import { withCharges } from '../store/cost.js';
 import type { Wish } from '../wish.js';
-import { checkInput, outputCapOf } from './asked.js';
+import { checkAsked, outputCapOf } from './asked.js';
 import { coverOf } from './cover.js';
 import type { CountTokens } from './estimate.js';
 import type { Experience } from './experience.js';
@@ -49,10 +49,10 @@ export class Entrance {
 
   /**
    * Who asks for what, and the rules for that.
-   * @throws HeadgateError `HG_REQUEST` for a size that is none
+   * @throws HeadgateError `HG_REQUEST` for what is no request, and for a size that is none
    */
   open(request: AdmitRequest): Reservation {
-    checkInput(request.input);
+    checkAsked(request);
     const { rulebook, clock, backends, resolveIdentity, wishOf } = this.#options;
     const identity = resolveIdentity(request.identity);
     const operation = request.operation ?? 'chat';

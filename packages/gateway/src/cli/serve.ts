@@ -53,9 +53,16 @@ function withBackends(policy: Policy, given: readonly string[] | undefined, olla
   return { ...policy, backends };
 }
 
+/** The other commands take their policy without a flag. */
+function flagFor(operand: string): string {
+  if (/\.(?:ya?ml|json)$/i.test(operand)) return `: a policy is given as --config ${operand}`;
+  return /^https?:\/\//i.test(operand) ? ': a backend is given as --backend URL' : '';
+}
+
 function backendsOf(flags: readonly string[] | undefined, operands: readonly string[]): string[] | undefined {
   if (flags === undefined) {
-    if (operands.length > 0) throw new UsageError(`unexpected argument "${operands[0]}"`);
+    const [operand] = operands;
+    if (operand !== undefined) throw new UsageError(`unexpected argument "${operand}"${flagFor(operand)}`);
     return undefined;
   }
   const backends = [...flags, ...operands].flatMap((text) => text.split(',')).map((text) => text.trim());

@@ -34,6 +34,8 @@ describe('the command line', () => {
     [['serve', '--host', 'localhost:80'], '--host must be an address or a name alone, such as 0.0.0.0'],
     [['serve', '--host', 'http://a'], '--host must be an address or a name alone'],
     [['serve', 'extra'], 'unexpected argument "extra"'],
+    [['serve', 'own.yaml'], 'unexpected argument "own.yaml": a policy is given as --config own.yaml'],
+    [['serve', 'http://gpu1'], 'unexpected argument "http://gpu1": a backend is given as --backend URL'],
     [['serve', '--config', ''], '--config needs a value'],
     [['serve', '--config', 'a', '--config', 'b'], '--config stands twice'],
     [['check'], 'it takes one FILE'],

@@ -14,7 +14,7 @@ test.each<[client: unknown, options: unknown, message: string]>([
   [client, { onDown: 'closed' }, 'redisStore has no option `onDown`; there are `prefix`, `leaseMs`,'],
   [client, { leaseMs: '15s' }, 'the option `leaseMs` of redisStore is text; it has to be a number of milliseconds'],
   [client, { leases: 'no' }, 'the option `leases` of redisStore is text; it has to be `true` or `false`'],
-])('a store is not made of %o and %o', (given, options, message) => {
+])('what no store can be made of is told by name: %#', (given, options, message) => {
   const make = (): unknown => redisStore(given as Redis, options as object);
   expect(make).toThrow(HeadgateError);
   expect(make).toThrow(message);

@@ -144,7 +144,6 @@ export const addressSchema = section(
 const orEmpty = <S extends z.ZodType>(schema: S) =>
   z.union([schema, z.null()], { error: () => 'a mapping of keys to values' }).optional();
 
-export const sourceKinds = ['apiKey', 'jwt', 'header', 'address'] as const;
 const sourceExpected = 'one of `apiKey: { ... }`, `jwt: { ... }`, `header: { ... }` and `address: { ... }`';
 
 export const sourceSchema = section(

@@ -45,4 +45,3 @@ export const policySchema = section(policyShape, 'a mapping such as `{ requests:
   id: 'Policy',
   title: 'Headgate policy',
 });
-export type PolicyEntry = z.output<typeof policySchema>;

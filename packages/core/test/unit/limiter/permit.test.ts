@@ -215,6 +215,21 @@ describe('an output cap', () => {
   });
 });
 
+test.each<[given: unknown, words: string]>([
+  [undefined, 'the request is missing'],
+  [null, 'the request is null'],
+  ['ann', 'the request is a string'],
+])('%s for a request is an error that says so, by every door', async (given, words) => {
+  const { limiter } = world(budget);
+  const request = given as AdmitRequest;
+  const told = expect.objectContaining({ code: 'HG_REQUEST', message: expect.stringContaining(words) });
+  expect(() => limiter.admitNow(request)).toThrow(told);
+  expect(() => limiter.peekNow(request)).toThrow(told);
+  await expect(limiter.admit(request)).rejects.toEqual(told);
+  await expect(limiter.run(request, () => 1)).rejects.toEqual(told);
+  expect(limiter.stats()).toMatchObject({ inFlight: 0, open: 0 });
+});
+
 describe('a size of the prompt that is none', () => {
   const sizes = [-50, Number.NaN, Number.POSITIVE_INFINITY, '7', null];
   test.each(sizes)('%s is an error that names it, by every door, and holds nothing', async (tokens) => {
