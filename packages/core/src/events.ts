@@ -101,3 +101,28 @@ export interface LimiterEvents {
 }
 
 export type EventName = keyof LimiterEvents;
+
+/** Each of them, to be looked up. */
+export const eventNames: Readonly<Record<EventName, true>> = {
+  'request-admitted': true,
+  'request-refused': true,
+  'request-would-refuse': true,
+  'request-queued': true,
+  'tier-missing': true,
+  'store-down': true,
+  'store-up': true,
+  'store-asked': true,
+  'run-ended': true,
+  'alert-failed': true,
+  'waiter-left': true,
+  'permit-released': true,
+  'reservation-settled': true,
+  'reservation-cancelled': true,
+  'permit-ended-twice': true,
+  'backend-down': true,
+  'backend-up': true,
+  'backend-ejected': true,
+  'backend-drained': true,
+  'limit-alert': true,
+  'context-alert': true,
+};

@@ -1,11 +1,14 @@
 import type { CountTokens } from './admission/estimate.js';
 import type { LessonStats } from './admission/lesson-exchange.js';
+import { eventNames, type LimiterEvents } from './events.js';
 import type { Dialect } from './http/dialect.js';
 import type { VerifyToken } from './identity/token.js';
 import type { Clock } from './kernel/clock.js';
+import { Events } from './kernel/events.js';
 import type { Random } from './kernel/random.js';
 import type { Signal } from './kernel/signal.js';
 import type { Backend, QueueStats, Usage } from './model.js';
+import { checkListener } from './policy/options.js';
 import type { ProbeBackend } from './pool/probes.js';
 import type { Store } from './store/store.js';
 
@@ -54,4 +57,9 @@ export interface LimiterStats {
   readonly backends: readonly Backend[];
   /** What answers taught, exchanged with other processes; undefined where the store has no such thing. */
   readonly lessons: LessonStats | undefined;
+}
+
+/** Nobody waits in silence for an event that does not exist. */
+export function limiterEvents(): Events<LimiterEvents> {
+  return new Events((name, listener) => checkListener(name, listener, Object.keys(eventNames)));
 }

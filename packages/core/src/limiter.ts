@@ -13,11 +13,10 @@ import { Doors } from './doors.js';
 import type { LimiterEvents } from './events.js';
 import { checkVerifier } from './identity/token.js';
 import { type Clock, HeldClock, systemClock } from './kernel/clock.js';
-import { Events } from './kernel/events.js';
 import { isLater } from './kernel/later.js';
 import { systemRandom } from './kernel/random.js';
 import { EitherSignal, type Signal } from './kernel/signal.js';
-import type { AdmitOptions, LimiterOptions, LimiterStats } from './limiter-options.js';
+import { type AdmitOptions, type LimiterOptions, type LimiterStats, limiterEvents } from './limiter-options.js';
 import type { AdmitRequest, Backend, Identity, LimitState, Refusal } from './model.js';
 import { policyOf } from './policy/parse.js';
 import type { Policy } from './policy/policy.js';
@@ -35,7 +34,7 @@ export class Limiter extends Doors {
   readonly clock: Clock;
   readonly #heldClock: HeldClock;
   readonly #store: Store;
-  readonly #events = new Events<LimiterEvents>();
+  readonly #events = limiterEvents();
   readonly #stages: Stages;
   readonly #readLimits = (reservation: Reservation): readonly LimitState[] =>
     this.#stages.reserves.limitsOf(reservation);
@@ -263,7 +262,7 @@ export class Limiter extends Doors {
     this.#stages.configure(policy);
   }
 
-  /** Listens; returns a function that stops listening. */
+  /** Listens; returns a function that stops listening. @throws HeadgateError `HG_OPTIONS` for an event that does not exist */
   on<Name extends keyof LimiterEvents>(name: Name, listener: (event: LimiterEvents[Name]) => void): () => void {
     return this.#events.on(name, listener);
   }

@@ -2,9 +2,16 @@
 export class Events<Words extends object> {
   /** Only names that somebody listens to. */
   readonly #listeners = new Map<keyof Words, readonly ((event: never) => void)[]>();
+  readonly #check: (name: string, listener: unknown) => void;
+
+  /** @param check throws for a name or a listener that is none */
+  constructor(check: (name: string, listener: unknown) => void = () => {}) {
+    this.#check = check;
+  }
 
   /** Returns a function that takes the listener off again. */
   on<Name extends keyof Words>(name: Name, listener: (event: Words[Name]) => void): () => void {
+    this.#check(String(name), listener);
     this.#listeners.set(name, [...(this.#listeners.get(name) ?? []), listener]);
     return () => {
       const others = (this.#listeners.get(name) ?? []).filter((one) => one !== listener);

@@ -72,6 +72,18 @@ export function checkOptions(given: unknown, kinds: Readonly<Record<string, Opti
   }
 }
 
+/** @throws HeadgateError `HG_OPTIONS` for an event that is none of these, or a listener that is no function */
+export function checkListener(name: string, listener: unknown, events: readonly string[]): void {
+  if (!events.includes(name)) {
+    const right = nearest(name, events);
+    const known = events.map((event) => `\`${event}\``).join(', ');
+    throw wrong(
+      `there is no event \`${name}\`${right === undefined ? `; there are ${known}` : `; did you mean \`${right}\`?`}`,
+    );
+  }
+  checkKind(listener, aFunction, `the listener for \`${name}\``);
+}
+
 /** For an option without which there is no way to go on. */
 export function needsOption(name: string, example: string): HeadgateError {
   return wrong(`the option \`${name}\` is missing: ${example}`);

@@ -106,3 +106,15 @@ function thrownBy(call: () => unknown): Error {
   }
   throw new Error('nothing was thrown');
 }
+
+test.each([
+  ['request-refuesd', () => {}, 'there is no event `request-refuesd`; did you mean `request-refused`?'],
+  ['refusal', () => {}, 'there is no event `refusal`; there are `request-admitted`, `request-refused`'],
+  ['toString', () => {}, 'there is no event `toString`'],
+  ['request-refused', undefined, 'the listener for `request-refused` is nothing; it has to be a function'],
+])('nobody listens in vain: on(%j)', (name, listener, message) => {
+  const limiter = createLimiter({ requests: '1/s' });
+  const listen = () => limiter.on(name as 'request-refused', listener as () => void);
+  expect(listen).toThrow(message);
+  expect(listen).toThrow(expect.objectContaining({ code: 'HG_OPTIONS' }));
+});
