@@ -105,12 +105,9 @@ class Checkpoint {
   }
 }
 
-/**
- * Behind the limiter is the prefix of the instance which declares the route, and which may be the one that registers the limiter;
- * the URL is the one that `rewriteUrl` has made.
- */
-function placeOf({ server, raw, routeOptions }: FastifyRequest, mount: string): Place {
-  return { mount, behind: server.prefix, routed: [raw.url ?? '/'], pattern: routeOptions.url };
+/** The URL is the one that `rewriteUrl` has made. */
+function placeOf({ raw, routeOptions }: FastifyRequest, mount: string): Place {
+  return { mount, routed: [raw.url ?? '/'], pattern: routeOptions.url };
 }
 
 /** At `preHandler` Fastify has parsed the body; the gate looks for it where Node's parsers leave it. */

@@ -82,13 +82,10 @@ export function ollamaLimiter<Rules extends object>(
 }
 
 /**
- * Below the pattern that the limiter is used on, and behind it below the base path of the application that declares a route. Asked of
- * the request itself: `hono/route` knows requests of its own build of Hono only, and an application that requires Hono has
- * the other one.
+ * Below the pattern that the limiter is used on. Asked of the request itself: `hono/route` knows requests of its own build of Hono
+ * only, and an application that requires Hono has the other one.
  */
 function placeOf({ req }: Context): Place {
-  const { matchedRoutes, routeIndex } = req;
-  const own = mountOf(matchedRoutes[routeIndex]?.path ?? '');
-  const bases = matchedRoutes.map(({ basePath }) => basePath ?? '');
-  return { mount: own, behind: bases, routed: [targetOf(req.url), req.path] };
+  const own = mountOf(req.matchedRoutes[req.routeIndex]?.path ?? '');
+  return { mount: own, routed: [targetOf(req.url), req.path] };
 }

@@ -83,6 +83,13 @@ async function refused<Rest extends readonly unknown[]>(
 }
 
 function admitted(request: Request, passage: Passage): FetchRequest {
-  const checked = passage.body === undefined ? request : withBody(request, passage.body);
-  return Object.defineProperty(checked, 'headgate', { value: headgateOf(passage), configurable: true });
+  return Object.defineProperty(checkedOf(request, passage), 'headgate', {
+    value: headgateOf(passage),
+    configurable: true,
+  });
+}
+
+function checkedOf(request: Request, { body, unasked }: Passage): Request {
+  if (body !== undefined) return withBody(request, body);
+  return unasked === undefined ? request : new Request(request, { body: unasked as Uint8Array<ArrayBuffer> });
 }

@@ -94,7 +94,7 @@ function loosely(path: string): string {
 }
 
 /** A key in the path with what stands before it, see `keyInPath`. */
-function keyOf(path: string): string {
+export function keyOf(path: string): string {
   return path.startsWith('/k/') ? (/^\/k\/[^/]+(?=\/)/.exec(path)?.[0] ?? '') : '';
 }
 

@@ -11,9 +11,12 @@
  *
  * Of several ways to read a request the first that takes a prompt counts. Where no dialect knows the path, it counts as
  * it was sent; where one of its readings is no path that everybody reads alike, it counts as that one, which the gate refuses.
+ *
+ * What lies behind the limiter few routers tell: a proxy for `/ollama/*` may stand there. So a path that only ends as one for
+ * prompts counts as one too, where its body may be a prompt: `/crm/v1/messages` is also what an application calls its own.
  */
 import type { Dialect, Route } from './dialect.js';
-import { findIn, type Known, type Question, type RequestMeaning, stricter } from './known-path.js';
+import { findIn, type Known, keyOf, type Question, type RequestMeaning, stricter } from './known-path.js';
 import { producesTokens } from './settlement.js';
 import { pathOf } from './target.js';
 
@@ -24,11 +27,6 @@ export interface Place {
    * one with `*` or an expression stands for any number of them. Of several the deepest counts.
    */
   readonly mount?: string | readonly string[] | undefined;
-  /**
-   * Prefixes behind the limiter that the route was declared below, in a plugin or an application of its own. A path for prompts
-   * below one counts as such where its body may be a prompt: `/crm/v1/messages` is also what an application calls its own.
-   */
-  readonly behind?: string | readonly string[] | undefined;
   /** Path and query below the mount, where the framework has cut it off. */
   readonly below?: string | undefined;
   /** Targets that the framework's router has before it, where they may be other than what was sent. */
@@ -36,6 +34,9 @@ export interface Place {
   /** The router's pattern that has matched. */
   readonly pattern?: string | undefined;
 }
+
+/** How deep an API may begin where nothing is known of it. */
+const anywhere = Number.POSITIVE_INFINITY;
 
 /** @param hasBody whether the request brings a body, and with it perhaps a prompt */
 export function meaningOf(
@@ -50,10 +51,13 @@ export function meaningOf(
   const own = knownIn(targets, depth, place, { methods, dialects, counts: everyRoute });
   if (own?.route.body === 'json') return meant(own);
   const certain = own === undefined ? unknown(sent, targets, place) : meant(own);
-  const behind = deepest(place.behind);
-  if (behind <= depth) return certain;
-  const prompt = knownIn(targets, behind, place, { methods, dialects, counts: takesPrompt });
-  return prompt === undefined ? certain : { ...meant(prompt), otherwise: certain };
+  const isPage = sent.method === 'GET' && !hasBody;
+  if (isPage || depth === anywhere || pathOf(certain.target) === undefined) return certain;
+  const prompt = knownIn(targets, anywhere, place, { methods, dialects, counts: takesPrompt });
+  if (prompt === undefined) return certain;
+  // Whoever brings a key in front of all of it is still who asks. Two keys would be a path that no dialect knows.
+  const key = keyOf(prompt.target) === '' ? keyOf(certain.target) : '';
+  return { method: prompt.method, target: key + prompt.target, otherwise: certain };
 }
 
 function targetsOf(sent: RequestMeaning, { routed = [] }: Place): readonly string[] {
@@ -103,7 +107,7 @@ function deepest(mounts: string | readonly string[] = ''): number {
 /** How many leading segments of a path a mount path stands for. */
 function depthOf(mount: string): number {
   if (mount === '' || mount === '/') return 0;
-  return /[*({]/.test(mount) ? Number.POSITIVE_INFINITY : mount.split('/').filter((segment) => segment !== '').length;
+  return /[*({]/.test(mount) ? anywhere : mount.split('/').filter((segment) => segment !== '').length;
 }
 
 /**

@@ -23,7 +23,7 @@ export interface GateRequest {
   readonly method: string;
   /** As in the request line, or the original URL where a framework rewrote it. */
   readonly target: string;
-  /** What it means where its body is no prompt; see `Place.behind`. */
+  /** What it means where its body is no prompt; see `meaningOf`. */
   readonly otherwise?: RequestMeaning;
   readonly headers: HeaderRecord;
   readonly remoteAddress: string;

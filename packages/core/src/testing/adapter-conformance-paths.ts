@@ -6,6 +6,7 @@ import {
   inWorld,
   roomy,
   type ScenarioBody,
+  type WorldSetup,
 } from './adapter-conformance-world.js';
 
 /** Nobody may ask `question` of its model, so whoever gets to the handler has gone around the limits. */
@@ -52,6 +53,19 @@ export const pathScenarios: Readonly<Record<string, ScenarioBody>> = {
       ...['/teams/api/api/chat', '/teams/%25/api/chat', '/TEAMS/Red/API/chat', '/teams/red/v1/chat/completions'],
     ]);
   },
+
+  'F13: a prompt below a prefix behind the limiter is held to its limits': (harness) =>
+    heldAt(harness, { prefix: '/ollama' }, '/ollama/api/chat', [
+      ...[
+        '/ollama/%61pi/chat',
+        '/%6fllama/api/chat',
+        '/OLLAMA/API/Chat/',
+        '/ollama/api/chat?x=/',
+        '/ollama/api/chat;x',
+      ],
+      ...['/ollama/v1/chat/completions', '/ollama/v1/messages', '/ollama/api/generate', '/ollama/x/y/api/chat'],
+      ...['/ollama//api/chat', '//ollama/api/chat', '/ollama/api%2fchat'],
+    ]),
 
   "F13: an application's own routes behind the limiter pass as they were sent, whatever their paths end in": (
     harness,
@@ -102,20 +116,32 @@ function held(
   plain: string,
   spellings: readonly string[],
 ): Promise<void> {
+  return heldAt(harness, { mount }, plain, spellings);
+}
+
+function heldAt(
+  harness: Parameters<ScenarioBody>[0],
+  where: Pick<WorldSetup, 'mount' | 'prefix'>,
+  plain: string,
+  spellings: readonly string[],
+): Promise<void> {
   const reached: string[] = [];
   let now = '';
   const handler = (exchange: Exchange): Promise<void> => {
     reached.push(now);
     return answerWhole(exchange);
   };
-  return inWorld(harness, { policy: nobody, mount, handler }, async ({ chat }) => {
+  return inWorld(harness, { policy: nobody, ...where, handler }, async ({ chat }) => {
     equal((await chat({ path: plain })).status, 403, `status of ${plain}`);
     for (const method of ['POST', 'PUT', 'PATCH']) {
       for (const path of [plain, ...spellings]) {
         now = `${method} ${path}`;
         const response = await chat({ method, path });
         await response.text();
-        holds(refusals.includes(response.status), `${now} below "${mount}" to be refused, it is ${response.status}`);
+        holds(
+          refusals.includes(response.status),
+          `${now} below ${JSON.stringify(where)} to be refused, it is ${response.status}`,
+        );
       }
     }
     equal(reached, [], 'ways to the handler');

@@ -70,7 +70,7 @@ describe.each(versions)('$name', ({ express }) => {
       express.Router().post('/api/chat', (_req, res) => void res.end('{}')),
     );
     await withApp(app, async ({ url }) => {
-      for (let i = 0; i < 3; i++) expect((await ask(`${url}/ai/api/chat`)).status).toBe(200);
+      for (let i = 0; i < 3; i++) expect((await ask(`${url}/ai/api/chat`, { text: '' })).status).toBe(200);
     });
     const about = { type: 'HeadgateWarning', code: 'HG_PATH_OTHER' };
     expect(warned.mock.calls).toEqual([[expect.stringMatching(/^POST \/ai\/api\/chat .* below \/ai,/), about]]);

@@ -34,6 +34,15 @@ const setups: [string, string, (app: App, express: (typeof versions)[number]['ex
       ),
   ],
   [
+    'around a router at a path',
+    '/ollama/api/chat',
+    (app, express) =>
+      app.use(ollamaLimiter(nobody)).use(
+        '/ollama',
+        express.Router().all('/api/chat', (_req, res) => res.end()),
+      ),
+  ],
+  [
     'on a route',
     '/of/red/api/chat',
     (app) => app.all('/of/:team/api/chat', ollamaLimiter(nobody), (_req, res) => res.end()),

@@ -1,4 +1,4 @@
-/** Routes below prefixes that were declared behind a limiter: those of models are held to it, an application's own are not. */
+/** Routes behind a limiter: those of models are held to it, an application's own are not. */
 import type { FastifyInstance } from 'fastify';
 import { expect, test } from 'vitest';
 import { ask, question } from '../../../express/test/support/ask.js';
@@ -61,3 +61,19 @@ test('F13: the prefix of the instance that registers the limiter is certain', as
     expect((await ask(`${url}/ai/api/create`, { text: '' })).status).toBe(403);
   });
 });
+
+test.each(['/ollama/*', '/ollama*', '/ollama/api/:name', '/*'])(
+  'F13: a proxy behind the limiter at %s',
+  async (path) => {
+    const app = application();
+    app.register(ollamaLimiter, forbidden);
+    app.all(path, async ({ headgate, body }) => ({ operation: headgate!.about.operation, body }));
+    await withApp(app, async ({ url }) => {
+      expect((await ask(`${url}/ollama/api/chat`)).status).toBe(403);
+      const chat = await ask(`${url}/ollama/api/chat`, { ...question, model: 'mistral' });
+      expect(await chat.json()).toMatchObject({ operation: 'chat', body: { model: 'mistral' } });
+      const own = await ask(`${url}/ollama/api/chat`, { text: 'é' });
+      expect(await own.json()).toEqual({ operation: 'other', body: { text: 'é' } });
+    });
+  },
+);

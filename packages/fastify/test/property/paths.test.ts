@@ -36,6 +36,14 @@ const setups: [string, string, (app: FastifyInstance) => unknown][] = [
     },
   ],
   [
+    'around a route',
+    '/ollama/api/chat',
+    (app) => {
+      app.register(ollamaLimiter, nobody);
+      route(app, '/ollama/api/chat');
+    },
+  ],
+  [
     'on a route',
     '/of/red/api/chat',
     (app) => {

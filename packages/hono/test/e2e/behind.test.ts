@@ -1,5 +1,5 @@
 /** Routes of applications behind a limiter: those of models are held to it, an application's own are not. */
-import { Hono, type MiddlewareHandler } from 'hono';
+import { type Handler, Hono, type MiddlewareHandler } from 'hono';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { ask, question } from '../../../express/test/support/ask.js';
 import { ollamaLimiter } from '../../src/index.js';
@@ -40,6 +40,37 @@ describe.each(runtimes)('$name', ({ start }) => {
       expect((await fetch(`${url}/crm/v1/completions`, { method: 'POST', body: form })).status).toBe(400);
       const fields = new URLSearchParams({ model: 'llama3.2', prompt: 'é' });
       expect((await fetch(`${url}/crm/v1/completions`, { method: 'POST', body: fields })).status).toBe(400);
+    });
+  });
+
+  const answering: Handler = async (c) =>
+    c.json({ operation: c.get('headgate')!.about.operation, body: await c.req.text() });
+  test.each<[string, (app: Hono) => Hono]>([
+    ['all("/ollama/*")', (app) => app.all('/ollama/*', answering)],
+    ['all("/ollama/:path{.+}")', (app) => app.all('/ollama/:path{.+}', answering)],
+    ['all("*")', (app) => app.all('*', answering)],
+    [
+      'mount("/ollama")',
+      (app) =>
+        app.mount('/ollama', async (request: Request) =>
+          Response.json({ operation: new URL(request.url).pathname, body: await request.text() }),
+        ),
+    ],
+  ])('F13: a proxy behind the limiter: %s', async (_how, proxied) => {
+    const app = new Hono();
+    app.use(ollamaLimiter(forbidden));
+    await withApp(start, proxied(app), async ({ url }) => {
+      expect((await ask(`${url}/ollama/api/chat`)).status).toBe(403);
+      const chat = await ask(`${url}/ollama/api/chat`, { ...question, model: 'mistral' });
+      expect(await chat.json()).toEqual({
+        operation: expect.stringMatching(/^(?:chat|\/api\/chat)$/),
+        body: expect.stringContaining('"model":"mistral"'),
+      });
+      const own = await ask(`${url}/ollama/api/chat`, { text: 'é' });
+      expect(await own.json()).toEqual({
+        operation: expect.stringMatching(/^(?:other|\/api\/chat)$/),
+        body: '{"text":"é"}',
+      });
     });
   });
 

@@ -25,6 +25,11 @@ const setups: [string, string, () => Hono][] = [
     '/ai/api/chat',
     () => new Hono().use(limiter()).route('/ai', new Hono().all('/api/chat', answer)),
   ],
+  [
+    'around a mount',
+    '/ollama/api/chat',
+    () => new Hono().use(limiter()).mount('/ollama', new Hono().all('/api/chat', answer).fetch),
+  ],
   ['on a route', '/of/red/api/chat', () => new Hono().all('/of/:team/api/chat', limiter(), answer)],
   [
     'where the path is the host and the path',

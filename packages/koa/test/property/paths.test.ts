@@ -25,6 +25,11 @@ const setups: [string, string, (app: Koa, Module: KoaModule) => void][] = [
     '/ai/api/chat',
     (app, Module) => app.use(mount('/ai', new Module().use(ollamaLimiter(nobody)).use(routed('/api/chat')))),
   ],
+  [
+    'around a mount',
+    '/ollama/api/chat',
+    (app) => app.use(ollamaLimiter(nobody)).use(mount('/ollama', routed('/api/chat'))),
+  ],
   ['in a router', '/ai/api/chat', (app) => app.use(routed('/api/chat', '/ai'))],
   ['below a parameter', '/ai/red/api/chat', (app) => app.use(routed('/api/chat', '/ai/:team'))],
   [

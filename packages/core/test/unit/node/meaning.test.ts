@@ -37,7 +37,6 @@ test.each<[string, string, object, string, string]>([
   ['POST /ai/%C3%A9/api/chat', '/ai/:team', body, 'POST', '/api/chat'],
   ['POST /%ff/api/chat', '/:team', body, 'POST', '/api/chat'],
   ['POST /ai/api/chat', '/ai/:team?', body, 'POST', '/api/chat'],
-  ['POST /ai/v2/api/chat', '/ai', body, 'POST', '/ai/v2/api/chat'],
   ['POST /ai/v2/api/chat', '/:path{.+}', body, 'POST', '/api/chat'],
   ['POST /one/two/three/api/chat', '*', body, 'POST', '/api/chat'],
   // Other things than the path that a target may be.
@@ -59,7 +58,7 @@ test.each<[string, string, object, string, string]>([
   ['GET /api/tags', '', body, 'GET', '/api/tags'],
   // What is no business of a dialect stays as it was sent, also where a mount path could be cut.
   ['GET /Ai/Page/', '/Ai', none, 'GET', '/Ai/Page/'],
-  ['POST /other/api/chat', '', body, 'POST', '/other/api/chat'],
+  ['POST /other/api/chats', '', body, 'POST', '/other/api/chats'],
   ['POST /x%2Fapi/chat', '', body, 'POST', '/x%2Fapi/chat'],
 ])('F13: %s below "%s"', (sent, mount, headers, method, target) => {
   const [sentMethod, originalUrl] = sent.split(' ');
@@ -71,20 +70,21 @@ test.each<[string, Place, string, string]>([
   // method and URL as sent, where the limiter stands, what it means
   ['POST /chat', { below: '/api/chat' }, 'POST', '/api/chat'],
   ['POST /ai/api/chat', { routed: ['/api/chat?rewritten'] }, 'POST', '/api/chat?rewritten'],
-  ['POST /ai/x/api/chat', { mount: '/ai', below: '/x/api/chat' }, 'POST', '/ai/x/api/chat'],
   ['POST /ai/x/api/chat', { mount: ['/', '/ai/v2', '/ai'] }, 'POST', '/api/chat'],
   ['POST /ai/x%2Fy/what', { mount: '/ai/:team', pattern: '/ai/:team/api/chat' }, 'POST', '/api/chat'],
-  // Its own mount is certain, also where something is declared deeper.
-  ['POST /ai/api/chat', { mount: '/ai', behind: '/ai/v2' }, 'POST', '/api/chat'],
-  ['POST /ai/api/create', { mount: '/ai', behind: '/ai/v2' }, 'POST', '/api/create'],
+  // Its own mount is certain, whatever is declared deeper.
+  ['POST /ai/api/chat', { mount: '/ai' }, 'POST', '/api/chat'],
+  ['POST /ai/api/create', { mount: '/ai' }, 'POST', '/api/create'],
   // Behind it are no listings, and nothing that manages models: these are an application's own.
-  ['POST /crm/api/create', { behind: '/crm' }, 'POST', '/crm/api/create'],
-  ['POST /crm/api/tags', { behind: ['', '/crm'] }, 'POST', '/crm/api/tags'],
+  ['POST /crm/api/create', {}, 'POST', '/crm/api/create'],
+  ['POST /crm/api/tags', {}, 'POST', '/crm/api/tags'],
   // A pattern's parameters are no values, and a listing is not what it says.
   ['GET /page', { pattern: '/api/tags' }, 'GET', '/page'],
   // What one of its readers could read in two ways is not passed as something else.
   ['POST /page', { below: '//page' }, 'POST', '//page'],
   ['POST /page', { routed: ['/pa%2fge'] }, 'POST', '/pa%2fge'],
+  ['POST //crm/api/chat', {}, 'POST', '//crm/api/chat'],
+  ['POST /a/b%2f', { pattern: '/a/api/chat' }, 'POST', '/a/b%2f'],
 ])('F13: %s where the framework says %j', (sent, place, method, target) => {
   const [sentMethod, url] = sent.split(' ');
   const req = { method: sentMethod, url, headers: body } as unknown as NodeRequest;
@@ -92,20 +92,29 @@ test.each<[string, Place, string, string]>([
 });
 
 test.each<[string, Place, object]>([
-  ['POST /crm/api/chat?x', { behind: '/crm' }, { method: 'POST', target: '/crm/api/chat?x' }],
-  [
-    'PUT /ai/b%61/API/chat/',
-    { mount: '/ai', behind: ['', '/ai/:team'] },
-    { method: 'PUT', target: '/ai/b%61/API/chat/' },
-  ],
-  ['POST /a/b%2f', { behind: '/a', pattern: '/a/api/chat' }, { method: 'POST', target: '/a/b%2f' }],
-  ['GET /api/tags/api/chat', { behind: '*' }, { method: 'GET', target: '/api/tags/api/chat' }],
-  ['GET /api/tags', { behind: '/x', pattern: '/x/api/chat' }, { method: 'GET', target: '/api/tags' }],
-])('F13: %s below what was declared behind the limiter, %j, may be a prompt', (sent, place, otherwise) => {
+  ['POST /crm/api/chat?x', {}, { method: 'POST', target: '/crm/api/chat?x' }],
+  ['PUT /ai/b%61/API/chat/', { mount: '/ai' }, { method: 'PUT', target: '/ai/b%61/API/chat/' }],
+  ['POST /ai/x/y/api/chat', { mount: '/ai', below: '/x/y/api/chat' }, { method: 'POST', target: '/ai/x/y/api/chat' }],
+  ['POST /a/b', { pattern: '/a/api/chat' }, { method: 'POST', target: '/a/b' }],
+  ['GET /api/tags/api/chat', {}, { method: 'GET', target: '/api/tags/api/chat' }],
+  ['GET /api/tags', { pattern: '/x/api/chat' }, { method: 'GET', target: '/api/tags' }],
+])('F13: %s, which only ends as a prompt does, may be one where the framework says %j', (sent, place, otherwise) => {
   const [sentMethod, url] = sent.split(' ');
   const req = { method: sentMethod, url, headers: body } as unknown as NodeRequest;
   const target = url!.endsWith('?x') ? '/api/chat?x' : '/api/chat';
   expect(mountedMeaning(req, place, [dialect])).toEqual({ method: 'POST', target, otherwise });
+});
+
+test.each([
+  ['/k/Key%25/ollama/api/chat', '/k/Key%25/api/chat'],
+  ['/k/one/ollama/k/two/api/chat', '/k/two/api/chat'],
+])('F13: a key in front of %s, which only ends as a prompt does, stays in front', (url, target) => {
+  const req = { method: 'POST', url, headers: body } as unknown as NodeRequest;
+  expect(mountedMeaning(req, {}, [dialect])).toEqual({
+    method: 'POST',
+    target,
+    otherwise: { method: 'POST', target: url },
+  });
 });
 
 /** Counts what it is asked, of paths of any length. */
@@ -124,7 +133,7 @@ const places: readonly Place[] = [
   { mount: '*' },
   { mount: '*', below: '/x' },
   { mount: ['/ai', '*'], pattern: '*' },
-  { mount: '/ai', behind: ['/ai', '*'] },
+  { mount: '/ai', pattern: '/x' },
 ];
 test.each(places)('F13: a dialect is asked as often about a long path as about a short one: %j', (place) => {
   const asked = (path: string): number => {

@@ -1,0 +1,42 @@
+/** Routes behind a limiter: those of models are held to it, an application's own are not. */
+import type { Express, Request, Response } from 'express';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { ollamaLimiter } from '../../src/index.js';
+import { ask, question } from '../support/ask.js';
+import { textOf, versions, withApp } from '../support/express-server.js';
+
+/** Answers with what it was sent, read as a proxy reads it. */
+const proxy = async (req: Request, res: Response): Promise<void> => {
+  res.json({ operation: req.headgate!.about.operation, body: await textOf(req) });
+};
+
+const setups: [string, (app: Express) => unknown][] = [
+  ['use("/ollama")', (app) => app.use('/ollama', proxy)],
+  ['all(/^\\/ollama/)', (app) => app.all(/^\/ollama\//, proxy)],
+  ['use', (app) => app.use(proxy)],
+];
+
+describe.each(versions)('$name', ({ express }) => {
+  beforeEach(() => void vi.spyOn(process, 'emitWarning').mockReturnValue());
+
+  test.each(setups)('F13: a proxy behind the limiter: %s', async (_how, set) => {
+    const app = express();
+    app.use(ollamaLimiter({ models: ['mistral'] }));
+    set(app);
+    await withApp(app, async ({ url }) => {
+      expect((await ask(`${url}/ollama/api/chat`)).status).toBe(403);
+      const chat = await ask(`${url}/ollama/api/chat`, { ...question, model: 'mistral' });
+      expect(await chat.json()).toEqual({
+        operation: 'chat',
+        body: expect.stringContaining('"model":"mistral"'),
+      });
+      expect((await ask(`${url}/ollama/v1/messages`, { MODEL: 'llama3.2' })).status).toBe(400);
+      const fields = new URLSearchParams({ model: 'llama3.2', prompt: 'Hi' });
+      expect((await fetch(`${url}/ollama/api/generate`, { method: 'POST', body: fields })).status).toBe(400);
+      for (const body of ['{ "text": "é" }', 'é'.repeat(200_000), '']) {
+        const own = await fetch(`${url}/ollama/v1/messages`, { method: 'PUT', body });
+        expect(await own.json()).toEqual({ operation: 'other', body });
+      }
+    });
+  });
+});
