@@ -190,7 +190,8 @@ export class Gate {
   ): Asked | Refusal {
     const path = pathOf(target);
     if (path === undefined) return noSuchPath(target);
-    const route = this.#routed(progress, method, path);
+    // A key has been read before, and is not to be told to anybody.
+    const route = this.#routed(progress, method, keysInPath(this.#limiter.policy) ? this.#bare(path) : path);
     return isRefusal(route) ? route : { route, reading: undefined, ...more };
   }
 

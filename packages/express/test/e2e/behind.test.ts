@@ -39,4 +39,21 @@ describe.each(versions)('$name', ({ express }) => {
       }
     });
   });
+
+  test('F13: a key in the path says who asks, whatever stands between it and the path for prompts', async () => {
+    const app = express();
+    app.use(ollamaLimiter({ identity: [{ apiKey: { from: ['path'], keys: { 'sk-a': { id: 'anna' } } } }] }));
+    app.use('/k/:key/ollama', (req, res) => void res.json(req.headgate!.about));
+    await withApp(app, async ({ url }) => {
+      const chat = await ask(`${url}/k/sk-a/ollama/api/chat`);
+      expect(await chat.json()).toMatchObject({ operation: 'chat', path: '/api/chat', identity: { id: 'anna' } });
+      const own = await ask(`${url}/k/sk-a/ollama/api/chat`, { text: '' });
+      expect(await own.json()).toMatchObject({
+        operation: 'other',
+        path: '/ollama/api/chat',
+        identity: { id: 'anna' },
+      });
+      expect((await ask(`${url}/k/sk-b/ollama/api/chat`)).status).toBe(401);
+    });
+  });
 });
