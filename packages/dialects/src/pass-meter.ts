@@ -4,12 +4,19 @@ import { encode } from './bytes.js';
 
 /** @param fail how the dialect ends a stream with an error; answers that are no stream get nothing */
 export function passMeter(fail: (refusal: Refusal) => string = () => ''): AnswerMeter {
+  let complete = false;
   return {
     usage: undefined,
     outputTokens: 0,
-    complete: true,
+    // No object of it is known to be the last one.
+    get complete() {
+      return complete;
+    },
     push: (chunk): Metered => ({ bytes: chunk.length === 0 ? undefined : chunk, stopped: false }),
-    end: () => ({ bytes: undefined, complete: true }),
+    end: () => {
+      complete = true;
+      return { bytes: undefined, complete };
+    },
     finish: () => new Uint8Array(0),
     fail: (refusal) => encode(fail(refusal)),
   };
