@@ -1,9 +1,9 @@
-/** Numbers out of what a backend reports; what is not a count is unknown, not zero. */
+/** Numbers out of what a backend reports; what is not a count, or more than can be counted one by one, is unknown, not zero. */
 import type { JsonObject, JsonValue, Usage } from '@headgate/core';
 import { isObject } from './fields.js';
 
 export function count(value: JsonValue | undefined): number | undefined {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0 ? value : undefined;
+  return typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
 export function usageOf(

@@ -308,6 +308,7 @@ describe('answers that carry no tokens', () => {
       const meter = meterOf(path, {}, { status: 500, contentType });
       const error = bytes(`{"error":{"message":"${'x'.repeat(500)}"},"usage":{"prompt_tokens":5}}`);
       expect(meter.push(error, () => 'stop')).toEqual({ bytes: error, stopped: false });
+      expect(meter.complete).toBe(false);
       expect(meter.end()).toEqual({ bytes: undefined, complete: true });
       expect({ usage: meter.usage, tokens: meter.outputTokens }).toEqual({ usage: undefined, tokens: 0 });
     }
@@ -326,6 +327,7 @@ describe('usage', () => {
     expect(chat(line('', { done: true, eval_count: 5 }))).toEqual({ outputTokens: 5 });
     expect(chat(line('', { done: true }))).toBeUndefined();
     expect(chat(line('', { done: true, eval_count: -5, prompt_eval_count: '7' }))).toBeUndefined();
+    expect(chat(line('', { done: true, eval_count: 1e300, prompt_eval_count: 2 ** 53 }))).toBeUndefined();
     expect(chat(line('a', { eval_count: 5 }))).toBeUndefined();
   });
 
