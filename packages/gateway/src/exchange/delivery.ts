@@ -98,6 +98,12 @@ export class Delivery {
     response.end(bytes);
   }
 
+  /** The last object of the stream went by: what is still to come is the end of the transfer, and no part of the answer. */
+  get isWhole(): boolean {
+    const { answer, meter } = this.#options;
+    return answer.isStream && meter.complete;
+  }
+
   /** Passes nothing more on. */
   stop(): void {
     this.#over = true;

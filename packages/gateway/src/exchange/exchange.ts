@@ -9,7 +9,7 @@
  *           checking (listings, 401) ── whole ──────────────────▶ ended           short bodies, read and rewritten
  *           passing ─┬─ the backend's end ──────────────────────▶ ended
  *                    ├─ the meter says stop ── finish(usage) ───▶ ended           the protocol's own "length" ending
- *                    └─ dead, idle, too long, told to stop ─ fail ▶ ended         an error inside the stream
+ *                    └─ dead, idle, too long, told to stop ─ fail ▶ ended         an error inside the stream, unless it is whole
  *
  *   from every state: the client is gone ──▶ ended, and the backend's request is destroyed at once, or when the model is loaded
  *   that others wait for; with `onClientGone: finish` a backend that has begun goes on to its end: counted and dropped
@@ -197,12 +197,7 @@ export class Exchange {
       { answer, response: this.#response, record: this.#record, meter, permit: this.#permit, clock, idleMs },
       {
         onStopped: () => this.#onStopped(delivery),
-        onEnd: (whole) => {
-          if (whole) {
-            this.#settle(delivery.used());
-            delivery.end();
-          } else this.#break('incomplete');
-        },
+        onEnd: (whole) => (whole ? this.#endWhole(delivery) : this.#break('incomplete')),
         onDead: () => this.#die('died'),
         onIdle: () => this.#die('idle'),
       },
@@ -223,23 +218,30 @@ export class Exchange {
     }
   }
 
-  /** The backend failed in the middle of its answer. */
+  /** The backend failed once its answer had begun. */
   #die(cut: 'died' | 'idle'): void {
-    this.#permit.failed('died');
+    if (!this.#delivery!.isWhole) this.#permit.failed('died');
     this.#break(cut);
+  }
+
+  #endWhole(delivery: Delivery): void {
+    this.#settle(delivery.used());
+    delivery.end();
   }
 
   /** Ends the exchange with an error: as an answer where none has begun, else inside the answer. */
   #break(cut: keyof typeof broken, refusal: Refusal = broken[cut]): void {
     if (this.#state === 'ended') return;
-    this.#record.cut = refusal === broken[cut] ? cut : refusal.reason;
-    if (this.#delivery === undefined) {
-      this.#refuse(refusal);
-      return;
+    const delivery = this.#delivery;
+    const isWhole = delivery?.isWhole === true;
+    if (!isWhole) this.#record.cut = refusal === broken[cut] ? cut : refusal.reason;
+    if (delivery === undefined) this.#refuse(refusal);
+    else if (isWhole) this.#endWhole(delivery);
+    else {
+      this.#record.refusal = refusal;
+      this.#settle(delivery.used());
+      delivery.fail(refusal);
     }
-    this.#record.refusal = refusal;
-    this.#settle(this.#delivery.used());
-    this.#delivery.fail(refusal);
   }
 
   #refuse(refusal: Refusal): void {

@@ -10,6 +10,8 @@ export interface ScriptedAnswer {
   /** Resolves when the bytes have been handed to the network. */
   write(bytes: string | Uint8Array): Promise<void>;
   end(): void;
+  /** Cuts the connection. */
+  die(): void;
   /** Resolves when the connection is closed before the answer has ended. */
   readonly aborted: Promise<void>;
 }
@@ -48,7 +50,7 @@ export async function scriptedBackend(): Promise<ScriptedBackend> {
       const aborted = once(response, 'close').then(() => {});
       const write = (bytes: string | Uint8Array): Promise<void> =>
         new Promise((resolve) => void response.write(bytes, () => resolve()));
-      return { asked, write, end: () => void response.end(), aborted };
+      return { asked, write, end: () => void response.end(), die: () => void response.destroy(), aborted };
     },
   };
 }
