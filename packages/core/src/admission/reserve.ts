@@ -211,20 +211,21 @@ export class Reserves {
   /** Corrects the charge to what was used, and returns it. */
   settle(reservation: Reservation, usage: Usage): Charged {
     const { receipt, rules, cost: reserved, model } = reservation;
-    this.#covers.over(reservation);
     const { inputTokens = 0, outputTokens = 0 } = usage;
     const { cost, gpuSeconds } = this.#pricing.charges(model, inputTokens, outputTokens, usage.gpuSeconds);
     const charged = { inputTokens, outputTokens, cost, gpuSeconds };
     // What no limit counts is not told to the store: the request is what it was reserved as.
     if (receipt !== undefined) this.#store.settle(receipt, rules.measured ? withCharges(reserved, charged) : reserved);
+    // In the order in which they were charged: a bucket gives back what is surely a charge's own, and what came back since may not be.
+    this.#covers.over(reservation);
     this.#pricing.learn(model, usage);
     return charged;
   }
 
   /** Takes the charge back whole. */
   cancel(reservation: Reservation): void {
-    this.#covers.over(reservation);
     if (reservation.receipt !== undefined) this.#store.cancel(reservation.receipt);
+    this.#covers.over(reservation);
     reservation.receipt = undefined;
   }
 

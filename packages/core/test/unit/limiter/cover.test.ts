@@ -123,3 +123,12 @@ describe('alerts', () => {
     expect(alerts).toHaveLength(1);
   });
 });
+
+test.each(['settled', 'cancelled'])('what was set aside comes back to a bucket with the cover (%s)', async (how) => {
+  const { limiter } = world({ tokens: '12k/day burst 12000' });
+  await taught(limiter);
+  const permit = await permitOf(limiter, { outputTokensMax: 3_000 });
+  if (how === 'cancelled') permit.cancel();
+  else permit.settle({ inputTokens: 0, outputTokens: 0 });
+  expect((await limiter.peek(whole)).map(({ remaining }) => remaining)).toEqual([12_000]);
+});
