@@ -150,6 +150,7 @@ interface Parts extends HttpServer {
   readonly metrics: Metrics;
   readonly dashboard: Dashboard;
   readonly log: ReopenedLog | undefined;
+  readonly handler: Handler;
 }
 
 function assemble(policy: Policy, options: GatewayOptions, store: SharedStore | undefined): Parts {
@@ -199,11 +200,11 @@ function assemble(policy: Policy, options: GatewayOptions, store: SharedStore | 
     onMalformed: handler.malformed.bind(handler),
     onUnreadable: handler.unreadable.bind(handler),
   });
-  return { limiter, ...http, upstreams, jobs, metrics, dashboard, log };
+  return { limiter, ...http, upstreams, jobs, metrics, dashboard, log, handler };
 }
 
 async function shutDown(
-  { limiter, server, connections, upstreams, jobs, dashboard, log }: Parts,
+  { limiter, server, connections, upstreams, jobs, dashboard, log, handler }: Parts,
   drainMs: number,
 ): Promise<void> {
   const { clock } = limiter;
@@ -219,6 +220,7 @@ async function shutDown(
   cut.cancel();
   await jobs.close();
   upstreams.close();
+  await handler.untold.none(clock, flushMs);
   log?.close();
 }
 

@@ -21,6 +21,7 @@ import { type Caller, whoAsks } from './caller.js';
 import { headProblem } from './head-problem.js';
 import type { Origins } from './origins.js';
 import { turnUnreadable } from './unreadable.js';
+import { Untold } from './untold.js';
 
 export interface HandlerOptions extends ExchangeContext {
   readonly gate: Gate;
@@ -58,6 +59,8 @@ export class Handler {
   readonly #options: HandlerOptions;
   /** The last request of each connection, while it is not decided. */
   readonly #arriving = new WeakMap<Socket, Arrival>();
+
+  readonly untold = new Untold();
 
   constructor(options: HandlerOptions) {
     this.#options = options;
@@ -215,7 +218,7 @@ export class Handler {
     };
     whenClosed(response.req, response, () => {
       if (exchange === undefined) over();
-      else void exchange.over.then(over);
+      else this.untold.add(exchange.over.then(over));
     });
   }
 

@@ -77,6 +77,8 @@ backends: [${backend.url}]
     const lines = (await running.text()).trim().split('\n');
     expect(JSON.parse(lines.at(-1)!)).toMatchObject({ error: expect.stringContaining('shutting down') });
     expect(await gateway.exited).toBe(0);
+    const logged = gateway.stdout().trim().split('\n').at(-1)!;
+    expect(JSON.parse(logged)).toMatchObject({ status: 200, cut: 'closing', outputTokens: lines.length - 1 });
     await backend.waitFor(() => backend.stats().aborted === 1);
   });
 
