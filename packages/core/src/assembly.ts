@@ -126,7 +126,7 @@ export function assemble(first: Policy, options: AssemblyOptions): Stages {
   const covered: Stages['covered'] = async (reservation, decided, signal) => {
     const decision = await decided;
     if (!decision.admitted) return decision;
-    await cover(reservation);
+    if (!store.sync) await cover(reservation);
     if (signal === undefined || !signal.aborted) return decision;
     decision.permit.cancel();
     throw signal.reason;

@@ -39,7 +39,7 @@ export class Covers {
     this.#pricing = pricing;
   }
 
-  /** Covers an answer that was let through, as far as the limits have room. Whoever asks again changes nothing. */
+  /** Covers an answer that was let through, as far as the limits have room. */
   cover(reservation: Reservation): void | Promise<void> {
     const { receipt, cost, coverWanted: wanted } = reservation;
     reservation.coverWanted = 0;
