@@ -59,7 +59,7 @@ function unitsAsked({ groups }: Part, cost: Cost): number[] {
 export function recording({ table, places }: Group, cost: Cost): number[] {
   return table.columns.flatMap((column, i) => {
     const units = unitsOf(column.limit.measure, cost);
-    return places[i]! < 0 || units === 0 || column instanceof SlotsColumn ? [] : [i + 1, units, 0];
+    return places[i]! < 0 || units === 0 || column instanceof SlotsColumn ? [] : [i + 1, units, 0, 0];
   });
 }
 

@@ -51,7 +51,8 @@ export class Endings {
         const difference = (isSlots ? 0 : unitsOf(measure, actual)) - unitsOf(measure, charged);
         const more = difference > 0 ? Math.max(0, difference - unitsOf(measure, doubted)) : difference;
         // Slots that were lost are not given back a second time.
-        if (more !== 0 && !Number.isNaN(window) && !(isSlots && lease === 0)) parts.push(i + 1, more, window);
+        if (more !== 0 && !Number.isNaN(window) && !(isSlots && lease === 0))
+          parts.push(i + 1, more, window, unitsOf(measure, charged));
       }
       if (parts.length === 0) continue;
       const ending = { key, table, birth: one.births[g]!, lease, chargedAt: one.at, parts };

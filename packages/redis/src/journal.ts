@@ -21,9 +21,12 @@ export interface Ending {
   readonly birth: number;
   readonly lease: number;
   readonly chargedAt: number;
-  /** For each column concerned: its number from 1, units more or less, window charged. */
+  /** For each column concerned: its number from 1, units more or less, window charged, and units charged in all. */
   readonly parts: readonly number[];
 }
+
+/** Numbers of one of the `parts`. */
+const partWidth = 4;
 
 interface Entry {
   ending: Ending;
@@ -220,7 +223,7 @@ export class Journal {
       }
       numbers.push(plan, endings.length);
       for (const { birth, chargedAt, lease, parts } of endings) {
-        numbers.push(birth, chargedAt, lease, parts.length / 3, ...parts);
+        numbers.push(birth, chargedAt, lease, parts.length / partWidth, ...parts);
       }
     }
     return link.run(settle, [lane.mark, ...byKey.keys()], numbers, words);
@@ -252,11 +255,11 @@ export class Journal {
   }
 }
 
-/** Sums up parts of the same column: column, more, window. */
+/** Sums up parts of the same column. */
 function addUp(sum: number[], number: number, i: number, all: readonly number[]): number[] {
-  if (i % 3 !== 0) return sum;
-  const at = sum.findIndex((column, j) => j % 3 === 0 && column === number);
-  if (at < 0) sum.push(number, all[i + 1]!, all[i + 2]!);
+  if (i % partWidth !== 0) return sum;
+  const at = sum.findIndex((column, j) => j % partWidth === 0 && column === number);
+  if (at < 0) sum.push(...all.slice(i, i + partWidth));
   else sum[at + 1]! += all[i + 1]!;
   return sum;
 }

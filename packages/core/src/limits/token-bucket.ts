@@ -38,19 +38,26 @@ export function bucketWaitMs(level: number, cost: number, rate: number, capacity
 
 /**
  * How many of `units` that were charged a refund may give back: those that time has not given back yet. Counting them twice
- * would let capacity + units through at once. What has come in since the charge is at most `elapsedMs` at the rate and
- * `refundedSince`; only the room that the charge left is still surely the charge's own. Short, never generous: a bucket that
- * was busy all the while gets everything back, one that was idle nothing it would have had anyway.
+ * would let capacity + units through at once. Short, never generous: a bucket that was busy all the while gets everything back,
+ * one that was idle nothing it would have had anyway.
+ *
+ * What is given back is as if it had never been charged, if that is a history of a bucket too: one that is never above its
+ * capacity. Two bounds hold. The room that the charge left, less all that came in since. And `charged`, less what came in by time:
+ * where it was all that came in, not more than that can have been lost at the brim without the charge. Refunds came in too, but of
+ * a later charge there was the charge before, and of earlier ones what had been charged before this one was.
+ * @param charged to the same request in all, at the instant of the charge and since
+ * @param refundedSince of all charges
  */
 export function bucketRefund(
   units: number,
+  charged: number,
   levelCharged: number,
   elapsedMs: number,
   refundedSince: number,
   rate: number,
   capacity: number,
 ): number {
-  const left = capacity - levelCharged - elapsedMs * rate - refundedSince;
+  const left = Math.max(charged, capacity - levelCharged - refundedSince) - elapsedMs * rate;
   return left >= units - capacity * slack ? units : Math.max(0, left);
 }
 

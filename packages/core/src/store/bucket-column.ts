@@ -44,12 +44,12 @@ export class BucketColumn extends Column {
     return level - row.doubles[at + 2]!;
   }
 
-  refund(row: Cells, units: number, window: number, chargedAt: number, instant: Instant): void {
+  refund(row: Cells, units: number, window: number, chargedAt: number, instant: Instant, charged: number): void {
     const at = row.offset + this.at;
     const level = this.#level(row, instant);
     if (instant.now > row.doubles[at + 1]!) row.doubles[at + 1] = instant.now;
     const elapsedMs = row.doubles[at + 1]! - chargedAt;
-    const back = bucketRefund(units, window, elapsedMs, row.doubles[at + 2]!, this.rate, this.capacity);
+    const back = bucketRefund(units, charged, window, elapsedMs, row.doubles[at + 2]!, this.rate, this.capacity);
     row.doubles[at] = Math.min(this.capacity, level + back);
     row.doubles[at + 2]! += back;
   }

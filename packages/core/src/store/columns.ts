@@ -95,8 +95,18 @@ export abstract class Column {
   abstract waitMs(row: Cells, units: number, instant: Instant): number;
   /** Charges without asking and returns the window that was charged: what a refund needs to know of it. */
   abstract charge(row: Cells, units: number, instant: Instant): number;
-  /** Takes units back from the window they were charged to, or from nowhere when it has passed. */
-  abstract refund(row: Cells, units: number, window: number, chargedAt: number, instant: Instant): void;
+  /**
+   * Takes units back from the window they were charged to, or from nowhere when it has passed.
+   * @param charged units to the same request in all
+   */
+  abstract refund(
+    row: Cells,
+    units: number,
+    window: number,
+    chargedAt: number,
+    instant: Instant,
+    charged: number,
+  ): void;
   abstract state(row: Cells, instant: Instant): LimitState;
   /** Share of the limit in use: 0 when forgetting the counter would change nothing, 1 and above when it must not be forgotten. */
   abstract usedShare(row: Cells, instant: Instant): number;

@@ -218,7 +218,8 @@ export class MemoryStore implements Store {
           if (column.lineage !== lineage) continue;
           const row = receipt.rowCharged(group);
           const window = receipt.windowOf(group, c);
-          if (row >= 0) column.refund(table.cells(row), -units, window, receipt.chargedAt, instant);
+          const all = unitsOf(limit.measure, charged);
+          if (row >= 0) column.refund(table.cells(row), -units, window, receipt.chargedAt, instant, all);
           continue;
         }
         if (rowNow < 0) rowNow = this.#rowToCharge(receipt, group, instant);

@@ -88,6 +88,18 @@ const receipts: Readonly<Record<string, StoreCase>> = {
       equal(await bench.left(), [45], 'left');
     },
   },
+  'S4: a bucket gives back what was not used, in whatever order charges end': {
+    limits: [bucket],
+    check: async (bench) => {
+      const [first, second, third] = [await bench.take(10), await bench.take(20), await bench.take(25)];
+      await bench.store.cancel(third);
+      equal(await bench.left(), [30], 'left after the last was cancelled');
+      await bench.store.settle(first, tokens(4));
+      equal(await bench.left(), [36], 'left after the first was settled');
+      await bench.store.cancel(second);
+      equal(await bench.left(), [56], 'left in the end');
+    },
+  },
   'S5: a receipt ends once, and its slot is given back once': {
     limits: [rolling, slots],
     check: async (bench) => {

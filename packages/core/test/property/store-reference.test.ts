@@ -205,4 +205,29 @@ describe('the memory store and the reference', () => {
       { runs: 600 },
     );
   });
+
+  test('a bucket never holds more than the whole history played again, and all of it where no time has passed', () => {
+    const roomy = bucket(60, minute, { name: 'roomy', measure: 'tokens', capacity: 200 });
+    const steps = (...further: fc.Arbitrary<Step>[]) =>
+      fc.array(fc.oneof({ weight: 3, arbitrary: reserving }, settling, cancelling, debiting, ...further), {
+        maxLength: 60,
+        size: 'max',
+      });
+    const bothOf = (store: MemoryStore, set: LimitSet, reference: ReferenceLimiter, instant: ReferenceInstant) =>
+      ['ann', 'bob'].map((identity) => {
+        const someone = subject(identity, { model: 'm' });
+        return [store.peek(set, someone)[0]!.remaining, 200 - reference.used(someone, instant)[0]!] as const;
+      });
+    const never = fc.property(steps(advancing), (history) =>
+      play([roomy], history, neverMoreGenerous, (...all) => {
+        for (const [mine, most] of bothOf(...all)) expect(mine).toBeLessThanOrEqual(most + 1e-6);
+      }),
+    );
+    const exactly = fc.property(steps(), (history) =>
+      play([roomy], history, sameVerdict, (...all) => {
+        for (const [mine, most] of bothOf(...all)) expect(mine).toBeCloseTo(most, 6);
+      }),
+    );
+    return Promise.all([never, exactly].map((property) => holds(property, { runs: 600 })));
+  });
 });

@@ -4,7 +4,8 @@
 -- KEYS    the sender's mark, then the rows
 -- ARGV 1  (see begin) node, leaseMs; number of the batch, and for how long its mark is kept, ms; then for each row: number of its
 --         plan, number of endings, and for each of them: the row's birth at the charge, instant of the charge, birth of the node's
---         hold on slots, number of parts, and for each part: column from 1, units more (or less), window charged
+--         hold on slots, number of parts, and for each part: column from 1, units more (or less), window charged, units
+--         charged in all
 -- ARGV 2  and on: the plans, four arguments each (see row)
 -- Reply   doubles 1, now
 --@include begin
@@ -19,8 +20,11 @@ local openTail, rolled, rollAdd, living, openHolders, holdersOf, entriesOf
 --@include save
 
 -- What of `units` a refund may give back: see bucketRefund in packages/core/src/limits/token-bucket.ts.
-local function bucketBack(units, levelCharged, elapsed, refundedSince, rate, capacity)
-  local left = capacity - levelCharged - elapsed * rate - refundedSince
+-- A share whose window is `nothing` left none to know (see lease.lua).
+local nothing = 1e300
+local function bucketBack(units, charged, levelCharged, elapsed, refundedSince, rate, capacity)
+  if levelCharged == nothing then return 0 end
+  local left = max(charged, capacity - levelCharged - refundedSince) - elapsed * rate
   if left >= units - capacity * 1e-9 then return units end
   return max(0, left)
 end
@@ -41,12 +45,12 @@ local function surcharge(row, k, more)
 end
 
 -- Less of a column whose row is still the one that was charged.
-local function refund(row, k, less, window, chargedAt)
+local function refund(row, k, less, window, charged, chargedAt)
   local columns = row.plan.columns
   local kind, o = columns[k], columns[k + 2]
   if kind == 98 then
     local level, since = bucketNow(row, o)
-    local back = bucketBack(less, window, since - chargedAt, row[o + 4], row[o + 1], row[o])
+    local back = bucketBack(less, charged, window, since - chargedAt, row[o + 4], row[o + 1], row[o])
     row[o + 2], row[o + 3], row[o + 4] = min(row[o], level + back), since, row[o + 4] + back
   elseif kind == 114 then
     rollBack(row, o, less, window)
@@ -81,16 +85,16 @@ for g = 2, #KEYS do
     local birth, chargedAt, lease, parts = a[at], a[at + 1], a[at + 2], a[at + 3]
     at = at + 4
     for _ = 1, parts do
-      local column, more, window = a[at], a[at + 1], a[at + 2]
+      local column, more, window, charged = a[at], a[at + 1], a[at + 2], a[at + 3]
       local k = 5 * column - 4
-      at = at + 3
+      at = at + 4
       if columns[k] == 115 then
         letGo(row, columns[k + 3], -more, lease)
       elseif more > 0 then
         row.isChanged = true
         surcharge(row, k, more)
       elseif row[1] == birth then
-        refund(row, k, -more, window, chargedAt)
+        refund(row, k, -more, window, charged, chargedAt)
       end
     end
   end

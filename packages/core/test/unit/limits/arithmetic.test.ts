@@ -77,9 +77,11 @@ describe('a token bucket', () => {
 
   test('gives a refund for what time has not given back', () => {
     // Ten in a bucket of ten at one a second, refunded after 0, 4 and 20 seconds.
-    expect([0, 4_000, 20_000].map((elapsedMs) => bucketRefund(10, 0, elapsedMs, 0, 0.001, 10))).toEqual([10, 6, 0]);
+    expect([0, 4_000, 20_000].map((elapsedMs) => bucketRefund(10, 10, 0, elapsedMs, 0, 0.001, 10))).toEqual([10, 6, 0]);
     // Two of a bucket that was taken empty since: all of it for the time in which the rest came back.
-    expect([6_000, 8_000, 9_000].map((elapsedMs) => bucketRefund(2, 0, elapsedMs, 0, 0.001, 10))).toEqual([2, 2, 1]);
+    expect([6_000, 8_000, 9_000].map((elapsedMs) => bucketRefund(2, 2, 0, elapsedMs, 0, 0.001, 10))).toEqual([2, 2, 1]);
+    // Five of ten, the other five taken and given back since: they came in through no room of these.
+    expect([0, 2_000, 6_000].map((elapsedMs) => bucketRefund(5, 5, 5, elapsedMs, 5, 0.001, 10))).toEqual([5, 3, 0]);
   });
 });
 
