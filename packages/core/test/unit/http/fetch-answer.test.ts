@@ -2,7 +2,7 @@ import { defaultDialects } from '@headgate/dialects';
 import { expect, test } from 'vitest';
 import { createLimiter } from '../../../src/index.js';
 
-const rounds = 50;
+const turns = 10_000;
 
 test.each([
   ['/export', 200, 'text/csv'],
@@ -28,7 +28,8 @@ test.each([
     const response = await handler(new Request(`http://localhost${path}`, { method: 'POST', body }));
     const reader = response.body!.getReader();
     await reader.read();
-    for (let round = 0; round < rounds; round++) await new Promise((resolve) => setImmediate(resolve));
+    // Streams go on in microtasks, which every runtime has.
+    for (let turn = 0; turn < turns; turn++) await undefined;
     expect(made).toBeLessThan(10);
     await reader.cancel();
     expect(limiter.stats()).toMatchObject({ inFlight: 0, open: 0 });
