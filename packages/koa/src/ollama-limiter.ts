@@ -8,7 +8,7 @@ import {
   type Refusal,
 } from '@headgate/core';
 import { adapterParts, callbackKinds, type Headgate, type Place } from '@headgate/core/http';
-import { NodeGate, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
+import { breakOff, NodeGate, writeRefusalBody, writeRefusalHead } from '@headgate/core/node';
 import { defaultDialects } from '@headgate/dialects';
 import { jwtVerifier } from '@headgate/jwt';
 import type { Context, Next } from 'koa';
@@ -107,16 +107,16 @@ function placeOf({ originalUrl, url, _matchedRoute: matched, newRouterPath }: Co
 
 /** An answer that fails after its head must not look whole, nor stay open for ever, as Koa by itself would leave it. */
 async function breakingOff(ctx: Context, next: Next): Promise<void> {
-  const breakOff = (): void => {
-    if (ctx.res.headersSent && !ctx.res.writableEnded) ctx.res.destroy();
+  const fail = (): void => {
+    if (ctx.res.headersSent && !ctx.res.writableEnded) breakOff(ctx.res);
   };
   try {
     await next();
   } catch (error) {
-    breakOff();
+    fail();
     throw error;
   }
-  if (isEmitter(ctx.body)) ctx.body.once('error', breakOff);
+  if (isEmitter(ctx.body)) ctx.body.once('error', fail);
 }
 
 function isEmitter(body: unknown): body is { once(event: 'error', listener: () => void): unknown } {

@@ -1,4 +1,5 @@
-/** When a request's life is over: its answer was delivered, or the client left before. */
+/** When a request's life is over: its answer was delivered, or broken off, or the client left before. */
+import { http2Stream } from './arrival.js';
 import type { NodeRequest, NodeResponse, NodeSocket } from './message.js';
 
 /**
@@ -54,4 +55,14 @@ function waitersOf(socket: NodeSocket): (() => void)[] {
     waiters = added;
   }
   return waiters;
+}
+
+/** That of HTTP/2: the server could not go on. */
+const internalError = 2;
+
+/** Ends an answer in the middle, so that nobody takes what there is of it for all. */
+export function breakOff(res: NodeResponse): void {
+  // A stream that is only destroyed is closed without an error, and looks as if it had come to its end.
+  http2Stream(res.req)?.close(internalError);
+  res.destroy();
 }

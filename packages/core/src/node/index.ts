@@ -3,7 +3,7 @@ export { ClientGoneError } from '../http/client-gone.js';
 export type { RequestMeaning } from '../http/known-path.js';
 export type { Place } from '../http/meaning.js';
 export { restoreBody } from './body.js';
-export { whenClosed } from './departure.js';
+export { breakOff, whenClosed } from './departure.js';
 export type { NodeGateOptions } from './facts.js';
 export { mountedMeaning, nodeGateRequest } from './facts.js';
 export type { NodeRequest, NodeResponse, NodeSocket } from './message.js';

@@ -11,7 +11,7 @@ import type { Passage } from '../http/passage.js';
 import type { Clock, Timer } from '../kernel/clock.js';
 import type { Policy } from '../policy/policy.js';
 import { bufferOf } from './body.js';
-import { whenClosed } from './departure.js';
+import { breakOff, whenClosed } from './departure.js';
 import type { NodeResponse } from './message.js';
 import { writeRefusal } from './refusal.js';
 
@@ -247,7 +247,7 @@ class ResponseTap {
       return;
     }
     const ending = answer.fail();
-    if (ending === undefined) res.destroy();
+    if (ending === undefined) breakOff(res);
     else this.#call('end', ending);
   }
 }

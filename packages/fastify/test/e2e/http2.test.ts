@@ -1,5 +1,5 @@
 /** Over HTTP/2, where requests are streams of one connection and tell neither by a header nor by `complete` whether they bring a body. */
-import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { createLimiter } from '@headgate/core';
 import fastify, { type FastifyReply } from 'fastify';
@@ -33,7 +33,7 @@ async function started(hook: 'onRequest' | 'preHandler', answer?: (reply: Fastif
     () => app.close(),
     () => session.destroy(),
   );
-  return { session, charges: chargesOf(limiter) };
+  return { session, limiter, charges: chargesOf(limiter) };
 }
 
 function sent(session: ClientHttp2Session, method: string, path: string, body?: string, more = {}): ClientHttp2Stream {
@@ -137,3 +137,22 @@ test('an upload over HTTP/2 that is too long is answered before it ends, and end
   expect((await answerTo(declared)).status).toBe(413);
   expect((await ask(session, 'POST', '/api/chat', question)).status).toBe(200);
 });
+
+test.each(['/api/chat', '/export'])(
+  'an answer of %s over HTTP/2 that is broken off does not look whole',
+  async (path) => {
+    const { session, limiter } = await started('onRequest', (reply) => {
+      reply.hijack();
+      reply.raw.setHeader('content-type', 'text/csv');
+      reply.raw.write('a,b\n');
+    });
+    const stream = sent(session, 'POST', path, JSON.stringify(question));
+    stream.end();
+    await new Promise((resolve) => stream.once('data', resolve));
+    const closed = new Promise((resolve) => stream.once('close', resolve));
+    await limiter.close({ drainMs: 0 });
+    await closed;
+    expect(stream.rstCode).toBe(constants.NGHTTP2_INTERNAL_ERROR);
+    expect(limiter.stats()).toMatchObject({ inFlight: 0, open: 0 });
+  },
+);
