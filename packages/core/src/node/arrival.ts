@@ -16,6 +16,7 @@ export function hasBody(req: NodeRequest): boolean {
 /** In HTTP/2 `complete` is true only of what was read to its end, and also of what broke off. */
 export function hasArrived(req: NodeRequest): boolean {
   const stream = http2Stream(req);
-  if (stream === undefined) return req.complete;
+  // What only stands for a message is a stream that somebody has filled.
+  if (stream === undefined) return req.complete ?? req._readableState?.ended === true;
   return stream.endAfterHeaders || (stream.readableEnded && (stream.rstCode ?? 0) === 0);
 }

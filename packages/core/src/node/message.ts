@@ -37,8 +37,10 @@ export interface NodeRequest extends Emitter {
   readonly httpVersionMajor?: number | undefined;
   /** In HTTP/2, what the request is read from. */
   readonly stream?: Http2Stream | undefined;
-  /** The whole message has arrived. */
-  readonly complete: boolean;
+  /** The whole message has arrived; undefined where there is none, as of `app.inject` in Fastify. */
+  readonly complete?: boolean | undefined;
+  /** Node's own; there is no other way to know whether all of a stream is here without reading it to its end. */
+  readonly _readableState?: { readonly ended: boolean } | undefined;
   readonly destroyed: boolean;
   /** Somebody has read the stream to its end. */
   readonly readableEnded: boolean;

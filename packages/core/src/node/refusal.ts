@@ -71,7 +71,7 @@ export function writeRefusalBody(res: Writable, turned: Turned, clock: Clock = s
 }
 
 function isLargeUpload(req: NodeRequest): boolean {
-  if (req.complete) return false;
+  if (hasArrived(req)) return false;
   const declared = req.headers['content-length'];
   if (declared === undefined) return req.headers['transfer-encoding'] !== undefined;
   return Number(declared) > dropBytesMax;
