@@ -2,8 +2,9 @@
 import type { Express, Request, Response } from 'express';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { ollamaLimiter } from '../../src/index.js';
-import { ask, question } from '../support/ask.js';
+import { ask } from '../support/ask.js';
 import { textOf, versions, withApp } from '../support/express-server.js';
+import { holdsPrompts } from '../support/holds-prompts.js';
 
 /** Answers with what it was sent, read as a proxy reads it. */
 const proxy = async (req: Request, res: Response): Promise<void> => {
@@ -23,21 +24,7 @@ describe.each(versions)('$name', ({ express }) => {
     const app = express();
     app.use(ollamaLimiter({ models: ['mistral'] }));
     set(app);
-    await withApp(app, async ({ url }) => {
-      expect((await ask(`${url}/ollama/api/chat`)).status).toBe(403);
-      const chat = await ask(`${url}/ollama/api/chat`, { ...question, model: 'mistral' });
-      expect(await chat.json()).toEqual({
-        operation: 'chat',
-        body: expect.stringContaining('"model":"mistral"'),
-      });
-      expect((await ask(`${url}/ollama/v1/messages`, { MODEL: 'llama3.2' })).status).toBe(400);
-      const fields = new URLSearchParams({ model: 'llama3.2', prompt: 'Hi' });
-      expect((await fetch(`${url}/ollama/api/generate`, { method: 'POST', body: fields })).status).toBe(400);
-      for (const body of ['{ "text": "é" }', 'é'.repeat(200_000), '']) {
-        const own = await fetch(`${url}/ollama/v1/messages`, { method: 'PUT', body });
-        expect(await own.json()).toEqual({ operation: 'other', body });
-      }
-    });
+    await withApp(app, ({ url }) => holdsPrompts(url));
   });
 
   test('F13: a key in the path says who asks, whatever stands between it and the path for prompts', async () => {

@@ -2,8 +2,8 @@
 import Router from '@koa/router';
 import type { Middleware } from 'koa';
 import mount from 'koa-mount';
-import { beforeEach, describe, expect, test, vi } from 'vitest';
-import { ask, question } from '../../../express/test/support/ask.js';
+import { beforeEach, describe, test, vi } from 'vitest';
+import { holdsPrompts } from '../../../express/test/support/holds-prompts.js';
 import { ollamaLimiter } from '../../src/index.js';
 import { versions, withApp } from '../support/koa-server.js';
 
@@ -26,20 +26,6 @@ describe.each(versions)('$name', ({ Koa }) => {
   test.each(setups)('F13: a proxy behind the limiter: %s', async (_how, last) => {
     const app = new Koa();
     app.use(ollamaLimiter({ models: ['mistral'] })).use(last);
-    await withApp(app, async ({ url }) => {
-      expect((await ask(`${url}/ollama/api/chat`)).status).toBe(403);
-      const chat = await ask(`${url}/ollama/api/chat`, { ...question, model: 'mistral' });
-      expect(await chat.json()).toEqual({
-        operation: 'chat',
-        body: expect.stringContaining('"model":"mistral"'),
-      });
-      expect((await ask(`${url}/ollama/v1/messages`, { MODEL: 'llama3.2' })).status).toBe(400);
-      const fields = new URLSearchParams({ model: 'llama3.2', prompt: 'Hi' });
-      expect((await fetch(`${url}/ollama/api/generate`, { method: 'POST', body: fields })).status).toBe(400);
-      for (const body of ['{ "text": "é" }', 'é'.repeat(200_000), '']) {
-        const own = await fetch(`${url}/ollama/v1/messages`, { method: 'PUT', body });
-        expect(await own.json()).toEqual({ operation: 'other', body });
-      }
-    });
+    await withApp(app, ({ url }) => holdsPrompts(url));
   });
 });

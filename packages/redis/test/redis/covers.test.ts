@@ -5,23 +5,13 @@
 import { Limiter, type Permit, parsePolicy } from '@headgate/core';
 import { VirtualClock } from '@headgate/core/testing';
 import fc from 'fast-check';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { holds } from '../../../../test/support/seeds.js';
 import type { RedisStore } from '../../src/store.js';
-import { RedisServer } from '../support/redis-server.js';
+import { admin, ownRedis } from '../support/own-redis.js';
 import { space, timedStore } from '../support/store.js';
 
-let server: RedisServer;
-let client: Redis;
-beforeAll(async () => {
-  server = await RedisServer.start();
-  client = new Redis(server.url);
-});
-afterAll(() => {
-  client.disconnect();
-  server.stop();
-});
+ownRedis();
 
 const start = Date.UTC(2026, 0, 5, 12);
 const ask = fc.record({
@@ -65,14 +55,14 @@ interface Process {
 }
 
 async function processOf(clock: VirtualClock, prefix: string, policy: object, hot: boolean): Promise<Process> {
-  const { store } = await timedStore(client, clock, { prefix, tellsLessons: false, ...(hot ? { hotRate: 0 } : {}) });
+  const { store } = await timedStore(admin, clock, { prefix, tellsLessons: false, ...(hot ? { hotRate: 0 } : {}) });
   const limiter = new Limiter(parsePolicy(policy), { clock, store });
   return { limiter, store };
 }
 
 /** What is on its way to Redis and back is done. */
 async function idle(): Promise<void> {
-  for (let i = 0; i < 3; i++) await client.ping();
+  for (let i = 0; i < 3; i++) await admin.ping();
   await new Promise((resolve) => setImmediate(resolve));
 }
 
