@@ -166,23 +166,26 @@ export class Board {
     const placesMax = rules.perIdentity;
     const request = { identity: identity.id, job, priority, placesMax, keepMs, again, submittedAt };
     const taken = await this.#places.take(request);
-    if (taken !== 'full' || placesMax === 0 || !(await this.#reclaim(identity.id))) return taken;
+    if (taken !== 'full' || placesMax === 0 || !(await this.#reclaim(identity.id, submittedAt))) return taken;
     return this.#places.take(request);
   }
 
   /** Frees the places of jobs whose gateway was killed right after, or right before, it had to do with them. */
-  async #reclaim(identity: string): Promise<boolean> {
+  async #reclaim(identity: string, now: number): Promise<boolean> {
     const isFirst = await this.#redis.set(`${this.#prefix}:reclaim:${identity}`, '1', 'PX', reclaimEveryMs, 'NX');
     if (isFirst === null) return false;
-    const jobs = await this.#places.of(identity);
+    const places = await this.#places.of(identity, now);
     const states = this.#redis.pipeline();
-    for (const id of jobs) states.hmget(`${this.#prefix}:${bandOf(id)}:${id}`, 'timestamp', 'finishedOn');
+    for (const { id } of places) states.hmget(`${this.#prefix}:${bandOf(id)}:${id}`, 'timestamp', 'finishedOn');
     const answers = (await states.exec()) ?? [];
-    const over = jobs.filter((_, index) => {
+    const over = places.filter(({ isBegun }, index) => {
       const [timestamp, finishedOn] = (answers[index]?.[1] ?? []) as (string | null)[];
-      return timestamp === null || (finishedOn !== null && finishedOn !== undefined);
+      return (timestamp === null && isBegun) || (finishedOn !== null && finishedOn !== undefined);
     });
-    await this.#places.leave(identity, over);
+    await this.#places.leave(
+      identity,
+      over.map(({ id }) => id),
+    );
     return over.length > 0;
   }
 

@@ -8,8 +8,10 @@ import type { Redis } from 'ioredis';
 import type { Again } from './again.js';
 
 const ranks: Readonly<Record<Priority, number>> = { high: 0, normal: 1, low: 2 };
+/** A place is a number of its rank and, below that, of when it was taken: epoch ms, which reach 2^42 in the year 2109. */
+const rankStep = 2 ** 42;
 
-/** A key whose job has a place and is not there is being used at this moment, or its gateway was killed: for so long it is the first, ms. */
+/** A place whose job is not there is being used at this moment, or its gateway was killed: for so long it is the first, ms. */
 const beginMsMax = 60_000;
 
 /**
@@ -26,14 +28,14 @@ if known then
     if digest == ARGV[5] then
       -- A mark of one by that id, which is gone, is not meant for the one that is added now.
       if not isKept then redis.call('DEL', ARGV[7] .. ':cancel:' .. id) end
-      return { id, math.max(0, redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[2]) - 1), isKept and 1 or 0 }
+      return { id, math.max(0, redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[8]) - 1), isKept and 1 or 0 }
     end
     if isKept or ARGV[6] - at < ${beginMsMax} then return 'other' end
     redis.call('ZREM', KEYS[1], id)
   end
 end
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[3]) then return 'full' end
-local place = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[2])
+local place = redis.call('ZCOUNT', KEYS[1], '-inf', ARGV[8])
 redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 if key then redis.call('SET', key, ARGV[1] .. ' ' .. ARGV[5] .. ' ' .. ARGV[6], 'PX', ARGV[4]) end
@@ -75,7 +77,9 @@ export class Places {
 
   async take({ identity, job, priority, placesMax, keepMs, again, submittedAt }: PlaceRequest): Promise<Taken> {
     const keys = [this.#key(identity), ...(again === undefined ? [] : [this.#againKey(again.key)])];
-    const args = [job, ranks[priority], placesMax, keepMs, again?.digest ?? '', submittedAt, this.#prefix].map(String);
+    const rank = ranks[priority] * rankStep;
+    const about = [job, rank + submittedAt, placesMax, keepMs, again?.digest ?? '', submittedAt, this.#prefix];
+    const args = [...about, `(${rank + rankStep}`].map(String);
     const answer = (await this.#redis.eval(takeScript, keys.length, ...keys, ...args)) as
       | 'full'
       | 'other'
@@ -95,9 +99,14 @@ export class Places {
     if (jobs.length > 0) await this.#redis.zrem(this.#key(identity), ...jobs);
   }
 
-  /** All jobs of the identity that have a place. */
-  of(identity: string): Promise<string[]> {
-    return this.#redis.zrange(this.#key(identity), '0', '-1');
+  /** All jobs of the identity that have a place, and whether each must have been added by now, if it ever will be. */
+  async of(identity: string, now: number): Promise<{ readonly id: string; readonly isBegun: boolean }[]> {
+    const answer = await this.#redis.zrange(this.#key(identity), '0', '-1', 'WITHSCORES');
+    const places: { id: string; isBegun: boolean }[] = [];
+    for (let i = 0; i + 1 < answer.length; i += 2) {
+      places.push({ id: answer[i]!, isBegun: now - (Number(answer[i + 1]) % rankStep) >= beginMsMax });
+    }
+    return places;
   }
 
   #key(identity: string): string {

@@ -210,7 +210,12 @@ describe('a submission', () => {
     const client = new Redis(redis.url);
     atEnd(async () => client.disconnect());
     const lost = [1, 2].map((n) => `job_normal_${String(n).padStart(24, '0')}`);
-    for (const id of lost) await client.zadd(`{${prefix}:jobs}:open:ann`, '1', id);
+    const place = (ageMs: number) => String(2 ** 42 + Date.now() - ageMs);
+    // What was taken a moment ago may be about to be added.
+    for (const id of lost) await client.zadd(`{${prefix}:jobs}:open:ann`, place(1_000), id);
+    expect((await submit(job)).status).toBe(503);
+    await client.del(`{${prefix}:jobs}:reclaim:ann`);
+    for (const id of lost) await client.zadd(`{${prefix}:jobs}:open:ann`, place(61_000), id);
     expect((await submit(job)).status).toBe(202);
   });
 
