@@ -11,7 +11,10 @@ export interface Clock {
    * @param now the instant asked about, by this clock; absent for this one. Who has just read the clock need not read it twice.
    */
   wall(now?: number): number;
-  /** Calls back once after `delayMs`; delays longer than a timer can hold are kept whole. */
+  /**
+   * Calls back once after `delayMs`; delays longer than a timer can hold are kept whole. Where the process was held up until
+   * long after, what arrived meanwhile is seen first: it is not late because we are.
+   */
   after(delayMs: number, callback: () => void): Timer;
 }
 
@@ -24,23 +27,42 @@ const timerMsMax = 2 ** 31 - 1;
 const stepBelievedMs = 60_000;
 const stepToleranceMs = 1_000;
 const wallCheckEveryMs = 1_000;
+/** A timer that goes off so much later than it was to has found the process held up. */
+const heldUpMs = 20;
+
+/** Once what has arrived was seen. A timer of no time does the same one turn later, unless other timers take their time. */
+const { setImmediate: soon = (run: () => void): unknown => setTimeout(run, 0) } = globalThis as {
+  setImmediate?: (run: () => void) => unknown;
+};
 
 class SystemTimer implements Timer {
+  readonly #now: () => number;
+  readonly #callback: () => void;
   #handle: ReturnType<typeof setTimeout> | undefined;
+  #isCancelled = false;
 
-  constructor(delayMs: number, callback: () => void) {
-    this.#arm(delayMs, callback);
+  constructor(now: () => number, delayMs: number, callback: () => void) {
+    this.#now = now;
+    this.#callback = callback;
+    this.#arm(delayMs);
   }
 
-  #arm(delayMs: number, callback: () => void): void {
+  #arm(delayMs: number): void {
     const partMs = Math.min(Math.max(delayMs, 0), timerMsMax);
+    const dueMs = this.#now() + partMs;
     this.#handle = setTimeout(() => {
-      if (delayMs > partMs) this.#arm(delayMs - partMs, callback);
-      else callback();
+      if (delayMs > partMs) this.#arm(delayMs - partMs);
+      else if (this.#now() - dueMs < heldUpMs) this.#callback();
+      else {
+        soon(() => {
+          if (!this.#isCancelled) this.#callback();
+        });
+      }
     }, partMs);
   }
 
   cancel(): void {
+    this.#isCancelled = true;
     clearTimeout(this.#handle);
   }
 }
@@ -72,7 +94,7 @@ export function systemClock(read = machine): Clock {
       if (now - checkedAt >= wallCheckEveryMs) believeStep(now);
       return now + offsetMs;
     },
-    after: (delayMs, callback) => new SystemTimer(delayMs, callback),
+    after: (delayMs, callback) => new SystemTimer(read.now, delayMs, callback),
   };
 }
 

@@ -46,6 +46,19 @@ describe('a connection to a backend', () => {
     expect(backend.requests.map(({ connection }) => connection)).toEqual([1, 1, 1]);
   });
 
+  it('that stands is seen to, also by a gateway that was held up until its time was over', async () => {
+    const backend = await rawBackend(whole);
+    const timeout = { connect: '20ms' };
+    const gateway = await gatewayFor({ backends: [backend.url], pool: { timeout, retry: { tries: 1 } } });
+    // Once what the request sets off is done, and before anything of its connection is seen.
+    const holdUp = (): void => {
+      const until = performance.now() + 200;
+      while (performance.now() < until);
+    };
+    gateway.limiter.on('request-admitted', () => setImmediate(holdUp));
+    expect((await post(`${gateway.url}/api/generate`, generate)).status).toBe(200);
+  });
+
   it('is not when the backend says that it closes it', async () => {
     const backend = await rawBackend(whole.replace('200 OK\r\n', '200 OK\r\nconnection: close\r\n'));
     const gateway = await gatewayFor({ backends: [backend.url] });

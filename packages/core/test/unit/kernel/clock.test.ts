@@ -112,6 +112,40 @@ describe('timers', () => {
   });
 });
 
+describe('a timer of a process that was held up', () => {
+  /** What goes off in the turn in which the timer is due, the timer itself among it, and how it is told of. */
+  async function heldUp(lateMs: number, cancel = false): Promise<string[]> {
+    const at = { now: 0 };
+    const clock = systemClock({ now: () => at.now, wall: () => at.now });
+    const order: string[] = [];
+    const timer = clock.after(1, () => order.push('timer'));
+    const turn = new Promise<void>((resolve) => {
+      setTimeout(() => {
+        order.push('arrived');
+        if (cancel) timer.cancel();
+        resolve();
+      }, 1);
+    });
+    at.now += 1 + lateMs;
+    // Both are due in one turn.
+    const until = performance.now() + 5;
+    while (performance.now() < until);
+    await turn;
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    return order;
+  }
+
+  test('lets what arrived meanwhile go first', async () => {
+    expect(await heldUp(20)).toEqual(['arrived', 'timer']);
+    expect(await heldUp(19)).toEqual(['timer', 'arrived']);
+  });
+
+  test('does not go off where what arrived has cancelled it', async () => {
+    expect(await heldUp(20, true)).toEqual(['arrived']);
+  });
+});
+
 describe('a clock that can be held', () => {
   test('stands still until it is released, the calendar with it', () => {
     const clock = new VirtualClock(Date.UTC(2026, 0, 5));
