@@ -196,9 +196,11 @@ export class Health {
     this.#listener.onDown();
   }
 
-  /** Does nothing where the others cannot do without it; asked again at the next failure. */
+  /**
+   * Does nothing where the others cannot do without it; asked again at the next failure. Never asked of one that is out already:
+   * nothing is sent there, and what was sent before is of another era.
+   */
   #eject(cause: EjectionCause): void {
-    if (this.#state === 'down' || this.#state === 'ejected') return;
     const isTrial = this.#state === 'probing';
     if (!this.#listener.mayEject()) {
       this.#trialOut = false;
