@@ -60,6 +60,30 @@ test('a backend tells how often a request had to wait until it had loaded a mode
   expect(loads).toEqual([1, 1, 2, 2]);
 });
 
+describe('how long a load takes is learned from', () => {
+  /** What is thought of `m` after one answer, 30 s after its request was sent and an earlier one for `before`. */
+  const learned = (before: string | undefined, stream: boolean): number => {
+    const world = poolOf([backend('a', { slots: 2 })]);
+    if (before !== undefined) slot(world, before);
+    const taken = slot(world, 'm', stream);
+    world.clock.advance(30 * second);
+    taken.firstByte(stream);
+    return taken.backend.loadMs('m');
+  };
+
+  test('the first byte of a stream that had the backend to itself', () => {
+    expect(learned(undefined, true)).toBe(30 * second);
+  });
+
+  test.each([
+    ['an answer that came whole', undefined, false],
+    ['one whose load had to wait until another request was done', 'n', true],
+    ['one that came when the load had begun', 'm', true],
+  ])('not %s', (_, before, stream) => {
+    expect(learned(before, stream)).toBe(2 * second);
+  });
+});
+
 describe('slots that other processes use too', () => {
   test('of a backend that others use to the full are passed over, for this request only', () => {
     const { pool } = poolOf([backend('a'), backend('b')]);

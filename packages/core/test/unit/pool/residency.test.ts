@@ -115,6 +115,14 @@ describe('who gives way', () => {
     gpu.lists('b');
     expect(gpu.residency.models).toEqual(['b']);
   });
+
+  test('and is asked for again is there once it is listed, also when that request has left', () => {
+    const gpu = Gpu.ofOne('a');
+    gpu.residency.take('b', noPrefix, 0, free);
+    gpu.residency.take('a', noPrefix, 0, free);
+    expect(gpu.ends('a').residency.models).toEqual([]);
+    expect(gpu.lists('a').residency.models).toEqual(['a']);
+  });
 });
 
 describe("a backend's listing", () => {
