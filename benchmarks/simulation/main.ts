@@ -64,5 +64,5 @@ function publish(sections: readonly Section[]): void {
   writeFileSync(besideSources('README.md'), page(sections));
   const failed = sections.flatMap(({ aims }) => aims).filter(({ holds }) => !holds);
   for (const { aim, measured } of failed) console.error(`not met: ${aim}: ${measured}`);
-  if (failed.length > 0) process.exitCode = 1;
+  if (failed.some(({ isPromise }) => isPromise)) process.exitCode = 1;
 }

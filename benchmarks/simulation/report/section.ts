@@ -5,6 +5,8 @@ export interface Aim {
   readonly aim: string;
   readonly measured: string;
   readonly holds: boolean;
+  /** A promise, and no measure of how well it goes: where it does not hold the run has failed. */
+  readonly isPromise?: boolean;
 }
 
 export interface Section {

@@ -39,7 +39,7 @@ waiting request could have, unless it waits for a better one and its bound is no
 allow; nobody waited longer than requests wait; no slot, reservation or timer is left.
 
 ${broken.length === 0 ? 'All of it held.' : broken.join('\n')}`,
-      aims: [atMost(`${figure(found.length)} seeds with faults: violations`, bad.length, 0)],
+      aims: [{ ...atMost(`${figure(found.length)} seeds with faults: violations`, bad.length, 0), isPromise: true }],
     };
   },
 };
