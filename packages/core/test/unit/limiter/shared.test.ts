@@ -164,6 +164,18 @@ describe('limits on slots that are waited for', () => {
     }
   });
 
+  test('go to the next who waits in the same process at once', async () => {
+    const { clock, all } = processes({ ...house, limits: [{ name: 'house', per: 'all', concurrency: 1 }] });
+    const [one] = all as [Process];
+    const first = one.visit();
+    await clock.run(10);
+    const next = one.visit();
+    await clock.run(100);
+    first.permit.settle();
+    await settled();
+    expect(next.state).toBe('admitted');
+  });
+
   test('give back what nobody uses after a moment', async () => {
     const { clock, all } = processes(house);
     const [one, two] = all as [Process, Process];
