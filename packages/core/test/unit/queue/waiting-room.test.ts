@@ -149,6 +149,22 @@ describe('the waiting room', () => {
     expect(log).toEqual(['first', 'second']);
   });
 
+  test('and so is one for a line that was asked before', () => {
+    const { room, log, enter, release, free } = roomOf({ a: 0, b: 0 });
+    enter('a1', 'a');
+    room.enter({
+      line: 'b',
+      grant: () => {
+        if (free.b === 0) return false;
+        release('a');
+        return true;
+      },
+      evict: () => {},
+    });
+    release('b');
+    expect(log).toEqual(['a1 granted']);
+  });
+
   test('bears a thousand who come and go, and ends empty', () => {
     const { clock, enter, room } = roomOf({});
     for (let i = 0; i < 1_000; i++) {

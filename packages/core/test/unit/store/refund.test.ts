@@ -50,6 +50,16 @@ describe('a refund', () => {
     expect(remaining()).toBe(0);
   });
 
+  test('gives a busy bucket all of it, whatever was given back before the charge', () => {
+    const { clock, store, take, remaining } = storeOf([bucket(100, 100 * second, { measure: 'tokens' })]);
+    store.cancel(take(tokens(50)));
+    take(tokens(50));
+    const held = take(tokens(20));
+    clock.advance(40 * second);
+    store.cancel(held);
+    expect(remaining()).toBe(90);
+  });
+
   test('of a part gives a busy bucket that part, long after the charge', () => {
     const { clock, store, take, remaining } = storeOf([bucket(1000, minute, { measure: 'tokens' })]);
     const held = take(tokens(500));
