@@ -8,6 +8,9 @@ import type { Answer } from './answer.js';
 import type { RequestRecord } from './record.js';
 import { IdleTimer } from './timers.js';
 
+/** When all has been said only the end of the transfer is to come, which holds a slot until it does, ms. */
+const endMsMax = 1_000;
+
 export interface DeliveryOptions {
   readonly answer: Answer;
   readonly response: ServerResponse;
@@ -135,6 +138,7 @@ export class Delivery {
     const { answer, meter } = this.#options;
     if (this.#isWatched) this.#idle.touch();
     const { bytes, stopped } = meter.push(chunk, (count) => this.#count(count));
+    if (this.isWhole) this.#idle.shorten(endMsMax);
     if (bytes !== undefined && !this.#write(bytes)) {
       // While the client does not read, the backend is not idle.
       answer.pause();

@@ -5,7 +5,7 @@ import type { Clock, Timer } from '@headgate/core';
 /** Calls back when nothing happened for a while. Touching it is cheap: the timer is moved only when it goes off. */
 export class IdleTimer {
   readonly #clock: Clock;
-  readonly #idleMs: number;
+  #idleMs: number;
   readonly #onIdle: () => void;
   #timer: Timer | undefined;
   #touchedAt = 0;
@@ -20,6 +20,15 @@ export class IdleTimer {
   touch(): void {
     this.#touchedAt = this.#clock.now();
     this.#timer ??= this.#clock.after(this.#idleMs, this.#check);
+  }
+
+  /** Waits no longer than this from now on. */
+  shorten(idleMs: number): void {
+    if (idleMs >= this.#idleMs) return;
+    this.#idleMs = idleMs;
+    if (this.#timer === undefined) return;
+    this.stop();
+    this.touch();
   }
 
   stop(): void {

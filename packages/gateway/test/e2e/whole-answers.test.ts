@@ -27,7 +27,7 @@ async function world(): Promise<World> {
   const backend = await scriptedBackend();
   const backends = [{ url: backend.url, name: 'b1', slots: 4 }];
   const log: Record<string, unknown>[] = [];
-  const gateway = await gatewayFor({ tokens: '100k/hour', pool: { timeout: { idle: '1s' } }, backends }, log);
+  const gateway = await gatewayFor({ tokens: '100k/hour', backends }, log);
   return { backend, gateway, log };
 }
 
