@@ -72,7 +72,6 @@ const quote = 0x22;
 const backslash = 0x5c;
 const comma = 0x2c;
 const minus = 0x2d;
-const colon = 0x3a;
 const openBracket = 0x5b;
 const closeBracket = 0x5d;
 const openBrace = 0x7b;
@@ -104,7 +103,7 @@ class Scan {
   run(): string | undefined {
     const text = this.#text;
     const length = text.length;
-    /** True where the next string of the innermost object would be a key. */
+    /** True where the next string of the innermost object would be a key; after a bracket that closes there is none. */
     let keyNext = false;
     let at = 0;
     while (at < length) {
@@ -134,11 +133,10 @@ class Scan {
       } else if (code === closeBrace || code === closeBracket) {
         const level = this.#levels.pop();
         if (level !== undefined) this.#keys.length = level.keysFrom;
-        keyNext = false;
       } else if (code === minus || (code >= 0x30 && code <= 0x39)) {
         at = this.#numberEnd(at);
         continue;
-      } else if (code === colon) keyNext = false;
+      }
       at += 1;
     }
     return undefined;
@@ -149,7 +147,7 @@ class Scan {
     const text = this.#text;
     const first = text.indexOf('"', open + 1);
     if (first < 0) return text.length;
-    if (text.charCodeAt(first - 1) !== backslash || first - 1 === open) return first;
+    if (text.charCodeAt(first - 1) !== backslash) return first;
     // Escapes near the quote: walk, because searching again for each of many escaped quotes would cost more.
     let at = open + 1;
     for (; at < text.length; at += 1) {
