@@ -235,6 +235,20 @@ describe('where one model fits at a time', () => {
     expect(ask(world, others)).toBe('b');
   });
 
+  test('and as long as the last of them waits', async () => {
+    const world = await gpus(1);
+    const running = slot(world, wish('n'));
+    const since = world.clock.now();
+    slot(world, wish('m'));
+    const [leaving, staying] = [wish('n', { since }), wish('n', { since })];
+    for (const one of [leaving, staying]) expect(ask(world, one)).toBe('busy');
+    world.pool.forget(leaving);
+    running.release();
+    expect(ask(world, wish('o', { since }))).toBe('later');
+    world.pool.forget(staying);
+    expect(ask(world, wish('o', { since }))).toBe('b');
+  });
+
   test('a request that waits wakes the pool up when its time has come, and lets it sleep when it has left', async () => {
     const world = await gpus();
     for (const model of ['m', 'n']) slot(world, wish(model));
