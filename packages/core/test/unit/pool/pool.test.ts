@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Slot } from '../../../src/pool/backend.js';
 import type { Probed } from '../../../src/pool/probes.js';
-import { backend, type PoolWorld, poolOf, poolRules, wish } from '../../support/pool.js';
+import { backend, blocks, type PoolWorld, poolOf, poolRules, wish } from '../../support/pool.js';
 
 const second = 1_000;
 
@@ -82,6 +82,23 @@ describe('how long a load takes is learned from', () => {
   ])('not %s', (_, before, stream) => {
     expect(learned(before, stream)).toBe(2 * second);
   });
+});
+
+test('how long a token of a prompt takes is learned from those that the backend had not read before', () => {
+  const world = poolOf([backend('a')]);
+  const serve = (text: string, tokens: number, ms: number): number => {
+    const taken = world.pool.take(wish('m', { text, tokens })) as Slot;
+    world.clock.advance(ms);
+    taken.firstByte(true);
+    taken.release();
+    return taken.backend.rates.msPerToken;
+  };
+  serve(blocks('hello'), 100, second);
+  for (const word of ['one', 'two', 'three']) {
+    serve(blocks(word, 'long'), 50_000, 5 * second);
+    serve(blocks(word, 'long'), 50_000, 0);
+  }
+  expect(serve(blocks('one', 'long'), 50_000, 0)).toBeCloseTo(0.1, 2);
 });
 
 describe('slots that other processes use too', () => {
