@@ -59,4 +59,15 @@ describe('a directory', () => {
     }
     expect(directory.shelves).toBe(0);
   });
+
+  test('keeps what stands beside a row that was struck, however many scopes there are', () => {
+    const directory = new Directory(['identity', 'address', 'model']);
+    const [here, there] = ['here', 'there'].map((address) => subject('ann', { model: 'm', address }));
+    directory.enter(0, here!);
+    directory.enter(1, there!);
+    directory.strike(0);
+    expect([directory.find(here!), directory.find(there!), directory.shelves]).toEqual([-1, 1, 1]);
+    directory.strike(1);
+    expect([directory.find(there!), directory.shelves]).toEqual([-1, 0]);
+  });
 });

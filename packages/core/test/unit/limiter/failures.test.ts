@@ -156,6 +156,11 @@ test('an alert is raised at the share that the limit asks for', async () => {
   limiter.on('limit-alert', ({ limit, subject, share }) => alerts.push(`${limit} of ${subject} at ${share}`));
   await failTimes(limiter, 4);
   expect(alerts).toEqual([`guessing of ${here} at 0.6`]);
+  await limiter.reload({ limits: [{ ...guessing, failures: '10/min', alertAt: 0.9 }] });
+  await failTimes(limiter, 5, '203.0.113.8');
+  expect(alerts).toHaveLength(1);
+  await failTimes(limiter, 4, '203.0.113.8');
+  expect(alerts[1]).toBe('guessing of 203.0.113.8 at 0.9');
 });
 
 describe('without its shared store', () => {

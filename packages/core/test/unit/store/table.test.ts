@@ -79,3 +79,13 @@ test('a hundred thousand subjects are kept apart', () => {
     expect(store.peek(set, subject(`id-${i}`)).map(({ remaining }) => remaining)).toEqual([2 - (i % 3), 8 - (i % 3)]);
   }
 });
+
+test('the rows of idle subjects go to one newcomer each', () => {
+  const { store, set, clock } = storeOf([bucket(3, minute)]);
+  for (let i = 0; i < 100; i++) store.reserve(set, subject(`old-${i}`), cost());
+  clock.advance(minute);
+  const newcomers = Array.from({ length: 200 }, (_, i) => subject(`new-${i}`));
+  for (const one of newcomers) store.reserve(set, one, cost());
+  expect(store.stats().keys).toBe(200);
+  expect(new Set(newcomers.map((one) => store.peek(set, one)[0]!.remaining))).toEqual(new Set([2]));
+});
