@@ -3,7 +3,14 @@ import type { Policy } from '@headgate/core';
 import { isLoopback } from '../admin/access.js';
 
 export function warningsOf(policy: Policy, host: string = policy.listen.host): string[] {
-  const warnings = [openToAll(host, policy), believesAnyone(host, policy), letsPagesIn(policy), limitsNothing(policy)];
+  const warnings = [
+    openToAll(host, policy),
+    believesAnyone(host, policy),
+    letsPagesIn(policy),
+    limitsNothing(policy),
+    hasRoomForNone('guard.body', policy.guard.bodyBytesMax),
+    hasRoomForNone('jobs.body', policy.jobs.bodyBytesMax),
+  ];
   return [...policy.remarks, ...warnings.filter((warning) => warning !== undefined)];
 }
 
@@ -29,6 +36,14 @@ function openToAll(host: string, policy: Policy): string | undefined {
 function letsPagesIn(policy: Policy): string | undefined {
   if (!policy.guard.origins.includes('*') || asksWho(policy)) return undefined;
   return 'guard.origins is *, and this policy declares no API keys: any web page may ask, from the browser of whoever visits it. Name the pages that should, such as https://app.example.com.';
+}
+
+/** A number without a unit is bytes, and was most likely meant as something larger. */
+const bodyBytesMin = 256;
+
+function hasRoomForNone(key: string, bytes: number): string | undefined {
+  if (bytes >= bodyBytesMin) return undefined;
+  return `${key} is ${bytes} bytes, and hardly a request is as small. With a unit it is more: ${key.replace('.', ': { ')}: ${Math.max(1, bytes)}MiB }.`;
 }
 
 /** An empty file is a policy, and lets everything through. */

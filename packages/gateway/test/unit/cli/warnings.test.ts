@@ -18,6 +18,16 @@ it('warns of a policy that lets everything pass', () => {
   }
 });
 
+it('warns of bodies so small that hardly a request fits, as a number without its unit makes them', () => {
+  const store = 'redis://127.0.0.1:6379';
+  const small = parsePolicy({ store, requests: '1/s', guard: { body: 20 }, jobs: { body: '255B' } });
+  expect(warningsOf(small)).toEqual([
+    'guard.body is 20 bytes, and hardly a request is as small. With a unit it is more: guard: { body: 20MiB }.',
+    'jobs.body is 255 bytes, and hardly a request is as small. With a unit it is more: jobs: { body: 255MiB }.',
+  ]);
+  expect(warningsOf(parsePolicy({ requests: '1/s', guard: { body: 256 } }))).toEqual([]);
+});
+
 it('has nothing to say where keys are declared, or nobody else gets in', () => {
   expect(warningsOf(withKeys, '0.0.0.0')).toEqual([]);
   for (const host of ['127.0.0.1', '::1', 'localhost']) expect(warningsOf(limited, host)).toEqual([]);
