@@ -19,9 +19,14 @@ const three = (more: Partial<BackendRules> = {}): BackendRules[] =>
 describe('least-busy', () => {
   const rules = { pick: 'least-busy' };
 
-  test('fills in proportion to weight', () => {
-    const { pool } = poolOf([backend('s', { slots: 9 }), backend('l', { slots: 9, weight: 2 })], { rules });
-    expect(taken(pool, 9).replaceAll('s', '')).toHaveLength(6);
+  test('fills in proportion to weight, whichever stands first', () => {
+    const [small, large] = [backend('s', { slots: 9 }), backend('l', { slots: 9, weight: 2 })];
+    for (const backends of [
+      [small, large],
+      [large, small],
+    ]) {
+      expect(taken(poolOf(backends, { rules }).pool, 9).replaceAll('s', '')).toHaveLength(6);
+    }
   });
 
   test('goes round where all are equal, also when one request ends before the next comes', () => {
