@@ -140,7 +140,12 @@ export class Health {
 
   /** The request is over, whatever became of it. */
   leave(era: number): void {
-    if (era !== this.#era || this.#state !== 'probing' || !this.#trialOut) return;
+    if (era === this.#era) this.#endTrial();
+  }
+
+  /** Nothing came of it: the next one is let in. */
+  #endTrial(): void {
+    if (!this.#trialOut) return;
     this.#trialOut = false;
     this.#listener.onRoom();
   }
@@ -203,7 +208,7 @@ export class Health {
   #eject(cause: EjectionCause): void {
     const isTrial = this.#state === 'probing';
     if (!this.#listener.mayEject()) {
-      this.#trialOut = false;
+      this.#endTrial();
       return;
     }
     const { forMs } = this.#rules.eject;

@@ -149,6 +149,14 @@ describe('after an ejection', () => {
     expect([patient.state, patient.health.usableSlots(4), patient.rooms]).toEqual(['probing', 4, before + 1]);
   });
 
+  test('a trial that stands still where the others cannot do without it holds up no other, and those who wait are told', () => {
+    const patient = Patient.probing();
+    patient.mayEject = false;
+    const before = patient.rooms;
+    patient.health.hung(patient.health.enter());
+    expect([patient.state, patient.health.usableSlots(4), patient.rooms]).toEqual(['probing', 4, before + 1]);
+  });
+
   test('probes that say it is well let it back without a trial', () => {
     const patient = Patient.probing().probes(true);
     expect(patient.state).toBe('probing');
