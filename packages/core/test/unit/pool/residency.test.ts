@@ -103,6 +103,13 @@ describe('who gives way', () => {
     expect(gpu.residency.models).toEqual(['a', 'c']);
   });
 
+  test('where all are needed the one with the fewest requests, of those that had their slice', () => {
+    const gpu = new Gpu().lists('x', 'y').lists('a', 'b');
+    gpu.serves('a').serves('a').serves('b');
+    gpu.residency.take('c', noPrefix, 100 * second, free);
+    expect(gpu.residency.models).toEqual(['a', 'c']);
+  });
+
   test('is gone at once: its next request is not sent after the one that replaces it', () => {
     const gpu = Gpu.ofOne('a').serves('a');
     gpu.residency.take('b', noPrefix, 100 * second, free);
