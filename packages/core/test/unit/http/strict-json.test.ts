@@ -15,6 +15,7 @@ describe('what JSON.parse accepts and every reader agrees on', () => {
     '"\\ud83c\\udf0d \\"quoted\\" \\\\"',
     '{"":0,"\\\\":1,"\\"":2,"a\\"b":[],"e":1e5}',
     '[1e308, -1e308, 1e-999, 0.1]',
+    '[1e+5, -1.5E+2, 0.1e309]',
     `{${Array.from({ length: 50 }, (_, index) => `"k${index}":{"k${index}":1}`).join(',')}}`,
   ])('%s', (text) => {
     expect(parseStrictJson(text)).toEqual({ ok: true, value: JSON.parse(text) });

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Limiter } from '../../../src/limiter.js';
 import type { AdmitRequest } from '../../../src/model.js';
 import { RefusedError } from '../../../src/refused-error.js';
+import { RunState } from '../../../src/run-state.js';
 import { settled } from '../../../src/testing/virtual-clock.js';
 import { minute, second, world } from '../../support/fixtures.js';
 import { visit } from '../../support/timeline.js';
@@ -43,6 +44,12 @@ describe('a run that its program holds', () => {
     for (let i = 0; i < 3; i++) run.toolCall();
     expect(refusalOf(() => limiter.startRun({ identity: 'ann', id: 'r2' }).toolCall())).toBe('not refused');
     expect(refusalOf(() => limiter.startRun({ identity: 'bob', id: 'r1' }).toolCall())).toBe('not refused');
+  });
+
+  test('makes as many tool calls as it likes where no limit counts them', () => {
+    const { limiter } = world({ requests: '10/min' });
+    const run = limiter.startRun({ identity: 'ann', id: 'r1' });
+    expect(refusalOf(() => run.toolCall('search'))).toBe('not refused');
   });
 
   test('goes as deep as it may, all levels on one envelope', () => {
@@ -204,6 +211,15 @@ describe('requests of a run', () => {
     clock.advance(10 * minute);
     expect(decide(limiter, {})).toBe('admitted');
   });
+});
+
+test('of a run those conversations are remembered that were shown last', () => {
+  const state = new RunState('r1', 0);
+  for (let i = 0; i < 64; i++) state.see(`c${i}`, 1);
+  state.see('c0', 2);
+  for (let i = 64; i < 100; i++) state.see(`c${i}`, 1);
+  const kept = Array.from({ length: 100 }, (_, i) => i).filter((i) => state.seen(`c${i}`) !== undefined);
+  expect(kept).toEqual([0, ...Array.from({ length: 63 }, (_, i) => 37 + i)]);
 });
 
 test('a flood of runs is bounded and leaves no timer behind', () => {

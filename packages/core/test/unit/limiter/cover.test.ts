@@ -50,6 +50,17 @@ describe('who finds covers in the way', () => {
     expect(retryAfterMs).toBe(30 * minute);
   });
 
+  test('is told to come soon where they hold all that is missing, and not where they hold one unit less', async () => {
+    const { limiter } = world({ tokens: '2000/day' });
+    await taught(limiter);
+    await permitOf(limiter, { outputTokensMax: 1_700 });
+    const waitMs = async (tokens: number): Promise<number | undefined> =>
+      (await refusalOf(limiter, { input: { tokens }, outputTokensMax: 10 })).retryAfterMs;
+    // Once the answer is over there is room for what was not covered: 1890 tokens, 10 of them for the output.
+    expect(await waitMs(1_880)).toBeLessThanOrEqual(minute);
+    expect(await waitMs(1_881)).toBeGreaterThan(minute);
+  });
+
   test('in a run is not told that the run has used all it may', async () => {
     const { limiter } = world({ run: { tokens: 2_000 } });
     await taught(limiter);

@@ -149,6 +149,7 @@ describe('a rolling window', () => {
   });
 
   test('is free when its newest charge that was not refunded has passed out', () => {
+    expect(rollingFreeMs(windowWith([10, 0]), 500, periodMs)).toBe(60_500);
     const window = windowWith([10, 0], [10, 5_000], [10, 9_000]);
     const free = (): number => rollingFreeMs(window, 9_000, periodMs);
     expect(free()).toBe(61_000);

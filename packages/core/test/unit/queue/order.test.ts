@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Identity, Priority } from '../../../src/model.js';
 import type { Charge } from '../../../src/queue/charge.js';
+import { Drain } from '../../../src/queue/drain.js';
 import { type Leave, WaitingRoom } from '../../../src/queue/queue.js';
 import type { QueueOptions } from '../../../src/queue/rules.js';
 import { VirtualClock } from '../../../src/testing/virtual-clock.js';
@@ -349,6 +350,16 @@ describe('what a newcomer is told', () => {
     expect(interval()).toBeLessThan(150);
     clock.advance(60_000);
     expect(interval()).toBeGreaterThan(5_000);
+  });
+
+  test('of a line that stands still is what it would be if one were let through now', () => {
+    const drain = new Drain();
+    drain.begin(0);
+    for (const at of [100, 300]) drain.letThrough(at);
+    expect(drain.intervalMs(350)).toBeCloseTo(290 / 1.9, 6);
+    const standing = drain.intervalMs(1_000);
+    drain.letThrough(1_000);
+    expect(standing).toBe(drain.intervalMs(1_000));
   });
 
   test('does not hold an empty line against it', () => {
