@@ -141,7 +141,7 @@ describe('endings', () => {
   const usage: Usage = { inputTokens: 26, outputTokens: 2 };
 
   test('chat of ollama: model and time as in the stream', () => {
-    const meter = meterOf('/api/chat');
+    const meter = meterOf('/api/chat', { stream: true, model: 'm:latest' });
     meter.push(bytes(line('a')));
     expect(text(meter.finish(usage))).toBe(
       '{"model":"m","created_at":"t","message":{"role":"assistant","content":""},"done":true,"done_reason":"length","prompt_eval_count":26,"eval_count":2}\n',
@@ -315,6 +315,18 @@ describe('answers that carry no tokens', () => {
   });
 });
 
+test.each([
+  ['/api/chat', { message: { role: 'assistant', content: '' } }],
+  ['/v1/chat/completions', { choices: [{ message: { role: 'assistant', content: '' } }] }],
+  ['/v1/responses', { output: [{ type: 'message', content: [{ type: 'output_text', text: '' }] }] }],
+  ['/v1/messages', { content: [{ type: 'text', text: '' }] }],
+])('%s: a whole answer without a text and without usage counts nothing', (path, answer) => {
+  const meter = meterOf(path, { stream: false }, { contentType: 'application/json' });
+  meter.push(bytes(JSON.stringify(answer)));
+  meter.end();
+  expect([meter.usage, meter.outputTokens]).toEqual([undefined, 0]);
+});
+
 describe('usage', () => {
   const chat = (...lines: string[]) => {
     const meter = meterOf('/api/chat');
@@ -383,6 +395,14 @@ describe('what no backend should send', () => {
         expect(meter.outputTokens).toBe(0);
       }
     }
+  });
+
+  test('a message that is none begins no message', () => {
+    const meter = meterOf('/v1/messages');
+    for (const message of [undefined, null, 5]) {
+      meter.push(bytes(`data: ${JSON.stringify({ type: 'message_start', message })}\n\n`));
+    }
+    expect(meter.usage).toBeUndefined();
   });
 
   test('fields of other types are not text', () => {
