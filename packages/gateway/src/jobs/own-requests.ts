@@ -38,10 +38,6 @@ export class OwnRequests {
     this.#server = createServer({ keepAlive: false }, (request, response) => {
       handle(request, response, this.#callers.get(request.socket)!);
     });
-    // A wait in the queue and an answer take what the policy says, and no less.
-    this.#server.requestTimeout = 0;
-    this.#server.headersTimeout = 0;
-    this.#server.timeout = 0;
   }
 
   /** @throws AnswerTooLargeError, and the signal's reason */
