@@ -21,3 +21,10 @@ it('does not take a size that cannot be one', () => {
   }
   expect(replay.requests).toBe(3);
 });
+
+it('says what would have fitted of tokens, with those of requests that were refused', () => {
+  const replay = new Replay(parsePolicy({ tokens: '30/hour' }), Date.parse('2026-01-05T10:00:00.000Z'));
+  for (const inputTokens of [20, 25]) replay.request(jsonLine(line({ inputTokens, outputTokens: 5 }))!);
+  expect(replay.refused).toBe(1);
+  expect(replay.results[0]!.fit?.p100).toBe(55);
+});
