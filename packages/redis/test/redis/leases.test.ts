@@ -258,6 +258,18 @@ describe('what a request on a share did not use', () => {
     await store.close();
   });
 
+  test('of what was charged beyond a share in mid-stream fills a bucket no further than time has', async () => {
+    const { clock, another } = prefixed(bucket(600, minute, { ...some, capacity: 100 }));
+    const one = await another();
+    const { store, set } = one;
+    const receipt = (await store.reserve(set, subject('ann'), tokens(1))) as Receipt;
+    expect(await store.debit(receipt, { ...tokens(60), requests: 0 })).toBe(true);
+    clock.advance(1_000);
+    await store.settle(receipt, tokens(1));
+    expect(await spend(one)).toBe(100);
+    await store.close();
+  });
+
   test('in mid-stream has all that is left, of the share and beside it', async () => {
     const { another } = prefixed(rolling(100, minute, some));
     const one = await another();
