@@ -1,6 +1,7 @@
 /** A Cluster: one identity's limits in one place, wider ones charged after them and never over, and a node that is lost. */
 import type { Limit, Receipt } from '@headgate/core';
 import type { OnDown } from '@headgate/core/store';
+import { VirtualClock } from '@headgate/core/testing';
 import { Cluster } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { bucket, cost, hour, rolling, slots, subject, tokens } from '../../../core/test/support/fixtures.js';
@@ -8,7 +9,7 @@ import { redisStore, type SharedStore } from '../../src/index.js';
 import { slotOf } from '../../src/slot.js';
 import { RedisCluster } from '../support/cluster.js';
 import { Guarded, usual } from '../support/guarded.js';
-import { inTime, space } from '../support/store.js';
+import { inTime, space, timedStore } from '../support/store.js';
 
 let servers: RedisCluster;
 let admin: Cluster;
@@ -127,6 +128,29 @@ describe('limits that live apart', () => {
       const own = async () => (await stores[0]!.peek(set, subject(`id${i}`)))[1]?.remaining;
       await expect.poll(own).toBe(50);
     }
+  });
+});
+
+describe('slots of many identities', () => {
+  test('are held for as long as their process lives, wherever each is kept', async () => {
+    const limits = [slots(1)];
+    const leaseMs = 15_000;
+    const clock = new VirtualClock(Date.UTC(2026, 0, 5), 0);
+    const client = new Cluster(servers.startupNodes, { lazyConnect: true });
+    const { store } = await timedStore(client, clock, { leaseMs });
+    ends.push(() => store.close());
+    store.configure(limits, { timeZone: 'UTC', keysMax: 1 });
+    const set = store.prepare(limits);
+    const identities = ['ann', 'bob', 'carl', 'dora'];
+    for (const identity of identities)
+      expect((await store.reserve(set, subject(identity), cost())).admitted).toBe(true);
+    for (let passed = 0; passed < 2 * leaseMs; passed += leaseMs / 6) {
+      clock.advance(leaseMs / 6);
+      // There and back, for what a beat says, and for what follows from the answer.
+      for (let i = 0; i < 8; i++) await Promise.all(admin.nodes('master').map((node) => node.ping()));
+    }
+    const free = identities.map(async (identity) => (await store.peek(set, subject(identity)))[0]!.remaining);
+    expect(await Promise.all(free)).toEqual([0, 0, 0, 0]);
   });
 });
 
