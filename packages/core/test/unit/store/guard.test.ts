@@ -358,6 +358,17 @@ describe('an answer that is lost', () => {
     expect(shared.asked).not.toContain('record');
     expect(shared.asked).not.toContain('adopt');
   });
+
+  test('and what was used beyond it is told, be it one token', async () => {
+    const { shared, take, left, guard, clock } = bench('open');
+    shared.weather = 'replies lost';
+    const receipt = await take(30);
+    shared.recover();
+    await clock.run(2_000);
+    await guard.settle(receipt, tokens(31));
+    await clock.run(2_000);
+    expect(left()[0]).toBe(69);
+  });
 });
 
 describe('one counter that cannot be read', () => {
