@@ -3,7 +3,7 @@ import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { RedisServer } from '../../../redis/test/support/redis-server.js';
 import { startGateway } from '../../src/index.js';
-import { atEnd, fake } from '../support/harness.js';
+import { atEnd, fake, gatewayFor } from '../support/harness.js';
 
 let redis: RedisServer;
 beforeEach(async () => {
@@ -77,6 +77,22 @@ describe('two gateways on one Redis', () => {
     await redis.start();
     // What was let through without it is told to it: there is nothing left.
     await expect.poll(async () => (await chat(urls[1]!)).status).toBe(429);
+  });
+
+  test('say in their log what never reached it', async () => {
+    const backend = await fake({ faults: { hang: true } });
+    const log: Record<string, unknown>[] = [];
+    const store = { redis: redis.url, prefix: 'test' };
+    const { url } = await gatewayFor({ tokens: '100k/hour', store, backends: [{ url: backend.url, slots: 1 }] }, log);
+    const answer = chat(url);
+    await backend.waitFor(() => backend.stats().running === 1);
+    const client = new Redis(redis.url);
+    atEnd(async () => void client.disconnect());
+    for (const key of await client.keys('test:*identity*')) await client.set(key, 'of somebody else');
+    backend.set({ hang: false });
+    expect((await answer).status).toBe(200);
+    const lost = () => log.find(({ event }) => event === 'settlements-lost');
+    await expect.poll(lost).toMatchObject({ cause: expect.stringContaining('was not written by this version') });
   });
 
   test('leave nothing open when they cannot listen', async () => {
