@@ -47,6 +47,14 @@ describe('what the queue says of itself', () => {
     });
   });
 
+  test('is a guess by how many run where nothing has drained yet and no backend is named', async () => {
+    const { limiter } = world({ limits: [{ concurrency: 4, per: 'all' }] });
+    for (let i = 0; i < 4; i++) expect(limiter.admitNow({ identity: `running ${i}` }).admitted).toBe(true);
+    expect(limiter.admitNow({ identity: 'late' })).toMatchObject({
+      refusal: { reason: 'concurrency', queue: { position: 1, waitMs: 1250 } },
+    });
+  });
+
   test('is honest to a quiet identity: behind a flood its place is counted by what is served in turn', async () => {
     const { limiter } = world({ backends: ['http://one'], queue: { depth: 50, wait: '60s' } });
     for (let i = 0; i < 40; i++) visit(limiter, 'flood');
