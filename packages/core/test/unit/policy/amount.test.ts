@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { composeAmount, readAmount, readSlots, type WindowMeasure } from '../../../src/policy/amount.js';
+import { measures } from '../../../src/model.js';
+import { composeAmount, exampleOf, readAmount, readSlots, type WindowMeasure } from '../../../src/policy/amount.js';
 
 const second = 1000;
 const minute = 60_000;
@@ -179,4 +180,12 @@ describe('slots', () => {
   test.each([0, -1, 1.5, '5/min', 'many', Number.NaN])('not %s', (input) => {
     expect(readSlots(input)).toMatchObject({ expected: expect.stringContaining('at once') });
   });
+});
+
+test.each(measures)('what is shown as an example for %s is one', (measure) => {
+  const examples = [...exampleOf(measure).matchAll(/`([^`]+)`/g)].map(([, text]) => text!);
+  expect(examples).not.toEqual([]);
+  for (const text of examples) {
+    expect(measure === 'concurrency' ? readSlots(text) : readAmount(text, measure)).toHaveProperty('value');
+  }
 });
