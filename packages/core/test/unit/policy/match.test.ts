@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Match } from '../../../src/model.js';
 import { canonicalModel, matchesModel, matchesPattern } from '../../../src/model-name.js';
 import { countsOn, factsUsed, type MatchFacts, matches } from '../../../src/policy/match.js';
+import { parsePolicy } from '../../../src/policy/parse.js';
 
 const facts = (more: Partial<MatchFacts> = {}): MatchFacts => ({
   operation: 'chat',
@@ -128,6 +129,16 @@ describe('a model and a pattern', () => {
     expect(matchesModel(pattern, model)).toBe(expected);
   });
 });
+
+test.each(['model', 'identity', 'tier'])(
+  'a pattern for `%s` is at most 256 characters long, and at least one',
+  (fact) => {
+    const withPattern = (pattern: string) => () =>
+      parsePolicy({ limits: [{ requests: '60/min', match: { [fact]: pattern } }] });
+    expect(withPattern(`${'a'.repeat(255)}*`)().limits[0]?.match).toEqual({ [fact]: [`${'a'.repeat(255)}*`] });
+    for (const pattern of [`${'a'.repeat(256)}*`, '', ' ']) expect(withPattern(pattern)).toThrow(/such as/);
+  },
+);
 
 test('a pattern of thousands of stars is matched in no time to speak of', () => {
   const word = 'a'.repeat(100_000);
