@@ -31,9 +31,10 @@ const wallCheckEveryMs = 1_000;
 const heldUpMs = 20;
 
 /** Once what has arrived was seen. A timer of no time does the same one turn later, unless other timers take their time. */
-const { setImmediate: soon = (run: () => void): unknown => setTimeout(run, 0) } = globalThis as {
-  setImmediate?: (run: () => void) => unknown;
-};
+function soon(run: () => void): void {
+  const { setImmediate = setTimeout } = globalThis as { setImmediate?: (run: () => void) => unknown };
+  setImmediate(run);
+}
 
 class SystemTimer implements Timer {
   readonly #now: () => number;

@@ -113,36 +113,59 @@ describe('timers', () => {
 });
 
 describe('a timer of a process that was held up', () => {
-  /** What goes off in the turn in which the timer is due, the timer itself among it, and how it is told of. */
-  async function heldUp(lateMs: number, cancel = false): Promise<string[]> {
-    const at = { now: 0 };
-    const clock = systemClock({ now: () => at.now, wall: () => at.now });
-    const order: string[] = [];
-    const timer = clock.after(1, () => order.push('timer'));
-    const turn = new Promise<void>((resolve) => {
-      setTimeout(() => {
-        order.push('arrived');
-        if (cancel) timer.cancel();
-        resolve();
-      }, 1);
-    });
-    at.now += 1 + lateMs;
-    // Both are due in one turn.
-    const until = performance.now() + 5;
-    while (performance.now() < until);
-    await turn;
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    return order;
-  }
-
-  test('lets what arrived meanwhile go first', async () => {
-    expect(await heldUp(20)).toEqual(['arrived', 'timer']);
-    expect(await heldUp(19)).toEqual(['timer', 'arrived']);
+  afterEach(() => {
+    vi.unstubAllGlobals();
+    vi.useRealTimers();
   });
 
-  test('does not go off where what arrived has cancelled it', async () => {
-    expect(await heldUp(20, true)).toEqual(['arrived']);
+  /** A timer that has gone off so late; what has arrived is seen before `turn`, where the runtime has such a thing. */
+  function heldUp(lateMs: number) {
+    vi.useFakeTimers();
+    const turn: (() => void)[] = [];
+    vi.stubGlobal('setImmediate', (run: () => void) => turn.push(run));
+    const at = { now: 0 };
+    const clock = systemClock({ now: () => at.now, wall: () => at.now });
+    const fired = vi.fn();
+    const timer = clock.after(1, fired);
+    const goOff = (): void => {
+      at.now += 1 + lateMs;
+      vi.advanceTimersToNextTimer();
+    };
+    const passTurn = (): void => {
+      for (const run of turn.splice(0)) run();
+    };
+    return { timer, fired, goOff, passTurn };
+  }
+
+  test('lets what arrived meanwhile go first', () => {
+    const { fired, goOff, passTurn } = heldUp(20);
+    goOff();
+    expect(fired).not.toHaveBeenCalled();
+    passTurn();
+    expect(fired).toHaveBeenCalledTimes(1);
+  });
+
+  test('waits for nothing where it is hardly late', () => {
+    const { fired, goOff } = heldUp(19);
+    goOff();
+    expect(fired).toHaveBeenCalledTimes(1);
+  });
+
+  test('does not go off where what arrived has cancelled it', () => {
+    const { timer, fired, goOff, passTurn } = heldUp(20);
+    goOff();
+    timer.cancel();
+    passTurn();
+    expect(fired).not.toHaveBeenCalled();
+  });
+
+  test('goes off a timer later where the runtime knows no turns', () => {
+    const { fired, goOff } = heldUp(20);
+    vi.stubGlobal('setImmediate', undefined);
+    goOff();
+    expect([fired.mock.calls.length, vi.getTimerCount()]).toEqual([0, 1]);
+    vi.advanceTimersToNextTimer();
+    expect(fired).toHaveBeenCalledTimes(1);
   });
 });
 

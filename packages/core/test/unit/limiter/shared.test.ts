@@ -38,6 +38,19 @@ const backends = (slots: number, count = 1) =>
   Array.from({ length: count }, (_, i) => ({ url: `http://b${i}`, name: `b${i}`, slots }));
 const wait = { queue: { depth: 50, wait: '60s' } };
 
+/** What becomes of a second visit to a process once the first, which has the only slot, has ended, and nothing else happens. */
+async function handedOver(policy: object) {
+  const { clock, all } = processes(policy);
+  const [one] = all as [Process];
+  const first = one.visit();
+  await clock.run(10);
+  const next = one.visit();
+  await clock.run(100);
+  first.permit.settle();
+  await settled();
+  return next.state;
+}
+
 describe('slots of a backend that two processes use', () => {
   test('are never sold twice, and who waits is let through when one is given back elsewhere', async () => {
     const { clock, all } = processes({ backends: backends(2), ...wait });
@@ -79,15 +92,7 @@ describe('slots of a backend that two processes use', () => {
   });
 
   test('go to the next who waits in the same process at once', async () => {
-    const { clock, all } = processes({ backends: backends(1), ...wait });
-    const [one] = all as [Process];
-    const first = one.visit();
-    await clock.run(10);
-    const next = one.visit();
-    await clock.run(100);
-    first.permit.settle();
-    await settled();
-    expect(next.state).toBe('admitted');
+    expect(await handedOver({ backends: backends(1), ...wait })).toBe('admitted');
   });
 
   test('are free for a newcomer without a place to wait, if they are free', async () => {
@@ -165,15 +170,8 @@ describe('limits on slots that are waited for', () => {
   });
 
   test('go to the next who waits in the same process at once', async () => {
-    const { clock, all } = processes({ ...house, limits: [{ name: 'house', per: 'all', concurrency: 1 }] });
-    const [one] = all as [Process];
-    const first = one.visit();
-    await clock.run(10);
-    const next = one.visit();
-    await clock.run(100);
-    first.permit.settle();
-    await settled();
-    expect(next.state).toBe('admitted');
+    const limits = [{ name: 'house', per: 'all', concurrency: 1 }];
+    expect(await handedOver({ ...house, limits })).toBe('admitted');
   });
 
   test('give back what nobody uses after a moment', async () => {
